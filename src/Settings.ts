@@ -1,0 +1,332 @@
+/**
+ * Every setting: its name, default, meaning and the values it takes. Read from the environment; a secret may also come
+ * from the file that `<NAME>_FILE` names. README's table and `killmaild settings` are made from this list.
+ */
+import { Context, Effect, Layer, Option, Redacted, Schema } from "effect"
+import { readFileSync } from "node:fs"
+
+/** A setting that cannot be used: one line that names it, what it got and what it wants. Stops the start. */
+export class SettingInvalid extends Schema.TaggedError<SettingInvalid>()("SettingInvalid", {
+  name: Schema.String,
+  message: Schema.String
+}) {}
+
+interface Setting<A> {
+  readonly name: string
+  /** As one would write it in the environment; empty for "unset". */
+  readonly fallback: string
+  readonly meaning: string
+  readonly secret: boolean
+  /** Completes the sentence "…, wants …". */
+  readonly wants: string
+  /** `undefined` refuses the text. */
+  readonly read: (text: string) => A | undefined
+}
+
+const text = (name: string, fallback: string, meaning: string): Setting<string> => ({
+  name,
+  fallback,
+  meaning,
+  secret: false,
+  wants: "a text",
+  read: (value) => value
+})
+
+const secret = (name: string, meaning: string): Setting<Option.Option<Redacted.Redacted>> => ({
+  name,
+  fallback: "",
+  meaning,
+  secret: true,
+  wants: "a text",
+  read: (value) => value === "" ? Option.none() : Option.some(Redacted.make(value))
+})
+
+const number = (
+  name: string,
+  fallback: string,
+  range: { readonly min: number; readonly max: number; readonly whole: boolean },
+  meaning: string
+): Setting<number> => ({
+  name,
+  fallback,
+  meaning,
+  secret: false,
+  wants: `a ${range.whole ? "whole number" : "number"} from ${range.min} to ${range.max}`,
+  read: (value) => {
+    const parsed = value.trim() === "" ? Number.NaN : Number(value)
+    const fits = parsed >= range.min && parsed <= range.max && (!range.whole || Number.isInteger(parsed))
+    return fits ? parsed : undefined
+  }
+})
+
+/** Milliseconds, written `250ms`, `6s`, `5m` or, without a unit, as seconds. */
+const duration = (name: string, fallback: string, meaning: string): Setting<number> => ({
+  name,
+  fallback,
+  meaning,
+  secret: false,
+  wants: "a duration such as 250ms, 6s or 5m",
+  read: (value) => {
+    const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h)?$/.exec(value.trim())
+    if (match === null) return undefined
+    const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[match[2] ?? "s"]!
+    return Number(match[1]) * unit
+  }
+})
+
+const url = (
+  name: string,
+  fallback: string,
+  protocols: ReadonlyArray<string>,
+  meaning: string
+): Setting<Option.Option<URL>> => ({
+  name,
+  fallback,
+  meaning,
+  secret: false,
+  wants: `a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`,
+  read: (value) => {
+    if (value === "") return Option.none()
+    const parsed = URL.parse(value)
+    return parsed !== null && protocols.includes(parsed.protocol) ? Option.some(parsed) : undefined
+  }
+})
+
+const baseUrl = (name: string, fallback: string, meaning: string): Setting<URL> => {
+  const optional = url(name, fallback, ["https:", "http:"], meaning)
+  return {
+    ...optional,
+    read: (value) => {
+      const parsed = optional.read(value)
+      return parsed === undefined ? undefined : Option.getOrUndefined(parsed)
+    }
+  }
+}
+
+const oneOf = <const A extends string>(
+  name: string,
+  fallback: A,
+  values: ReadonlyArray<A>,
+  meaning: string
+): Setting<A> => ({
+  name,
+  fallback,
+  meaning,
+  secret: false,
+  wants: `one of ${values.join(", ")}`,
+  read: (value) => values.find((candidate) => candidate === value)
+})
+
+/** A comma-separated list; empty means none. */
+const listOf = <const A extends string>(
+  name: string,
+  fallback: string,
+  values: ReadonlyArray<A> | undefined,
+  meaning: string
+): Setting<ReadonlyArray<A>> => ({
+  name,
+  fallback,
+  meaning,
+  secret: false,
+  wants: values === undefined
+    ? "a comma-separated list"
+    : `a comma-separated list of ${values.join(", ")}; empty for none`,
+  read: (value) => {
+    const parts = value.split(",").map((part) => part.trim()).filter((part) => part !== "")
+    return values === undefined || parts.every((part) => (values as ReadonlyArray<string>).includes(part))
+      ? parts as ReadonlyArray<string> as ReadonlyArray<A>
+      : undefined
+  }
+})
+
+export const feedNames = ["r2z2", "redisq"] as const
+export type FeedName = typeof feedNames[number]
+
+const definitions = {
+  databaseUrl: {
+    ...secret(
+      "DATABASE_URL",
+      "Postgres 18 to use, `postgres://user:password@host:port/database`; unset: an embedded one in the data directory"
+    ),
+    wants: "a URL that begins with postgres:// or postgresql://",
+    read: (value: string) =>
+      value === ""
+        ? Option.none<Redacted.Redacted>()
+        : /^postgres(ql)?:$/.test(URL.parse(value)?.protocol ?? "")
+        ? Option.some(Redacted.make(value))
+        : undefined
+  },
+  dataDir: text("KILLMAILD_DATA_DIR", ".killmaild", "where keys and the embedded Postgres are kept"),
+  host: text("KILLMAILD_HOST", "127.0.0.1", "address to listen on"),
+  port: number("KILLMAILD_PORT", "8080", { min: 0, max: 65_535, whole: true }, "port to listen on; 0 takes a free one"),
+  contact: text(
+    "KILLMAILD_CONTACT",
+    "",
+    "how upstreams reach you, an email address first; goes into every User-Agent. Without it only loopback upstreams are called"
+  ),
+  adminToken: secret(
+    "KILLMAILD_ADMIN_TOKEN",
+    "bearer token of the operator; unset: generated into the data directory as `admin-token`"
+  ),
+  allowedOrigins: listOf(
+    "KILLMAILD_ALLOWED_ORIGINS",
+    "",
+    undefined,
+    "browser origins that may open a WebSocket, `*` for all; same-origin always may"
+  ),
+  feeds: listOf("KILLMAILD_FEEDS", "r2z2", feedNames, "where to hear of killmails"),
+  r2z2Rate: number(
+    "KILLMAILD_R2Z2_RATE",
+    "4",
+    { min: 0.1, max: 1_000_000, whole: false },
+    "R2Z2 requests a second, over all replicas; above 15 refused for the real host"
+  ),
+  r2z2Poll: duration(
+    "KILLMAILD_R2Z2_POLL",
+    "6s",
+    "wait at the head of R2Z2 before asking again; below 6s refused for the real host"
+  ),
+  scheduleSpeed: number(
+    "KILLMAILD_SCHEDULE_SPEED",
+    "1",
+    { min: 0.001, max: 1_000_000, whole: false },
+    "divides the intervals of killmaild's own schedules; for tests"
+  ),
+  concurrency: number(
+    "KILLMAILD_CONCURRENCY",
+    "200",
+    { min: 1, max: 1000, whole: true },
+    "`ingest_killmail` jobs at a time"
+  ),
+  esiUrl: baseUrl("KILLMAILD_ESI_URL", "https://esi.evetech.net", "EVE's own API"),
+  esiCompatibilityDate: {
+    ...text(
+      "KILLMAILD_ESI_COMPATIBILITY_DATE",
+      "2026-08-18",
+      "version of ESI to ask for, sent as X-Compatibility-Date"
+    ),
+    wants: "a date such as 2026-08-18",
+    read: (value: string) => /^\d{4}-\d{2}-\d{2}$/.test(value) && !Number.isNaN(Date.parse(value)) ? value : undefined
+  },
+  r2z2Url: baseUrl("KILLMAILD_R2Z2_URL", "https://r2z2.zkillboard.com", "zKillboard's live feed of numbered files"),
+  redisqUrl: url(
+    "KILLMAILD_REDISQ_URL",
+    "",
+    ["https:", "http:"],
+    "a RedisQ-compatible `listen.php`; required by the feed `redisq`, as zKillboard's own closed in May 2026"
+  ),
+  redisqId: text(
+    "KILLMAILD_REDISQ_ID",
+    "killmaild",
+    "queueID at RedisQ: one a deployment, remembered there for 3 hours"
+  ),
+  logFormat: oneOf("KILLMAILD_LOG_FORMAT", "pretty", ["pretty", "json"], "how log lines are written to standard error"),
+  logLevel: oneOf(
+    "KILLMAILD_LOG_LEVEL",
+    "info",
+    ["debug", "info", "warn", "error"],
+    "the least severe level that is logged"
+  ),
+  otlpEndpoint: url(
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "",
+    ["https:", "http:"],
+    "OTLP/HTTP endpoint for traces, such as http://localhost:4318; unset: no tracing"
+  ),
+  otelServiceName: text("OTEL_SERVICE_NAME", "killmaild", "service name in traces"),
+  otelTracesSampler: text(
+    "OTEL_TRACES_SAMPLER",
+    "",
+    "sampler of the OpenTelemetry SDK, such as parentbased_traceidratio"
+  ),
+  otelTracesSamplerArg: text("OTEL_TRACES_SAMPLER_ARG", "", "argument of that sampler, such as 0.1")
+} satisfies Record<string, Setting<unknown>>
+
+type Values = {
+  readonly [K in keyof typeof definitions]: Exclude<ReturnType<(typeof definitions)[K]["read"]>, undefined>
+}
+
+/** For README's table, `killmaild settings` and the tests that hold files to the list. */
+export const describeSettings: ReadonlyArray<Omit<Setting<unknown>, "read">> = Object.values(definitions)
+
+const loopbackHosts = new Set(["localhost", "[::1]"])
+/** Whether this URL stays on this machine: such upstreams may be called without a contact. */
+export const isLoopback = (target: URL): boolean =>
+  loopbackHosts.has(target.hostname) || /^127\.\d+\.\d+\.\d+$/.test(target.hostname)
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const refuse = (name: string, message: string) => new SettingInvalid({ name, message: `${name}: ${message}` })
+
+const readRaw = Effect.fnUntraced(function*(env: Environment, name: string, isSecret: boolean) {
+  const file = isSecret && env[name] === undefined ? env[`${name}_FILE`] : undefined
+  if (file === undefined) return env[name]
+  return yield* Effect.try({
+    try: () => readFileSync(file, "utf8").trimEnd(),
+    catch: () => refuse(`${name}_FILE`, `cannot read ${file}, wants a file that holds ${name}.`)
+  })
+})
+
+const load = Effect.fnUntraced(function*(env: Environment) {
+  const entries: Array<[string, unknown]> = []
+  for (const [key, setting] of Object.entries<Setting<unknown>>(definitions)) {
+    const raw = yield* readRaw(env, setting.name, setting.secret)
+    const value = setting.read(raw ?? setting.fallback)
+    if (value === undefined) {
+      const got = setting.secret ? "a text that does not fit" : JSON.stringify(raw)
+      return yield* refuse(setting.name, `got ${got}, wants ${setting.wants}.`)
+    }
+    entries.push([key, value])
+  }
+  const values = Object.fromEntries(entries) as Values
+  yield* checkTogether(values)
+  return values
+})
+
+/** Rules that hold between settings. */
+const checkTogether = Effect.fnUntraced(function*(values: Values) {
+  const real = values.r2z2Url.hostname === "r2z2.zkillboard.com"
+  if (real && values.r2z2Rate > 15) {
+    return yield* refuse(
+      "KILLMAILD_R2Z2_RATE",
+      `got ${values.r2z2Rate}, wants at most 15 for r2z2.zkillboard.com, which bans for an hour above that.`
+    )
+  }
+  if (real && values.r2z2Poll < 6000) {
+    return yield* refuse(
+      "KILLMAILD_R2Z2_POLL",
+      `got ${values.r2z2Poll} ms, wants at least 6s for r2z2.zkillboard.com.`
+    )
+  }
+  if (values.feeds.includes("redisq") && Option.isNone(values.redisqUrl)) {
+    return yield* refuse(
+      "KILLMAILD_REDISQ_URL",
+      "is unset, wants the URL of a listen.php, because KILLMAILD_FEEDS names redisq."
+    )
+  }
+})
+
+/** The settings of this run, decoded. Durations are milliseconds. */
+export class Settings extends Context.Service<Settings, Values>()("killmaild/Settings") {
+  static readonly layerFrom = (env: Environment): Layer.Layer<Settings, SettingInvalid> =>
+    Layer.effect(Settings, load(env))
+}
+
+/**
+ * The User-Agent of every request: program, version and who runs it.
+ * Fails for a real upstream when no contact is set, as EVE's and zKillboard's rules want one.
+ */
+export const userAgentFor = (settings: Values, upstream: URL): Effect.Effect<string, SettingInvalid> =>
+  settings.contact !== ""
+    ? Effect.succeed(`killmaild/${version} (${settings.contact})`)
+    : isLoopback(upstream)
+    ? Effect.succeed(`killmaild/${version} (loopback only)`)
+    : Effect.fail(
+      refuse(
+        "KILLMAILD_CONTACT",
+        `is unset, wants an email address or other contact before ${upstream.host} is called.`
+      )
+    )
+
+/** Of this program, as package.json says. */
+export const version: string = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).version
