@@ -1,8 +1,13 @@
 import { defineConfig } from "vitest/config"
 
+if (Number.parseInt(process.versions.node, 10) < 24) {
+  throw new Error(`Tests run on Node 24, this is ${process.version}: use npm test, or npx vitest run <files>.`)
+}
+
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/support/globalSetup.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     maxWorkers: 2

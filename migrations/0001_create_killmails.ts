@@ -1,0 +1,142 @@
+/** Killmails: the ledger that decides what is known and public, and the bodies, partitioned by month. */
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+
+export default Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+
+  yield* sql`
+    create table epoch (
+      singleton boolean primary key default true check (singleton),
+      id uuid not null default gen_random_uuid(),
+      since timestamptz not null default now(),
+      system_identifier text not null
+    )`
+
+  // Public is what visible_from has passed for; 'infinity' keeps a mail private until something releases it.
+  yield* sql`
+    create table killmail_ledger (
+      killmail_id bigint primary key,
+      killmail_time timestamptz not null,
+      hash bytea not null,
+      sequence bigint unique,
+      visible_from timestamptz not null default now(),
+      owner_id bigint,
+      source text not null,
+      heard_at timestamptz not null,
+      stored_at timestamptz not null default now(),
+      traceparent text
+    )`
+  yield* sql`create index killmail_ledger_stored_at on killmail_ledger using brin (stored_at)`
+  yield* sql`comment on column killmail_ledger.sequence is
+    'number of the publication, dense and in commit order; null while not public and for imported history'`
+
+  yield* sql`
+    create table killmails (
+      killmail_time timestamptz not null,
+      killmail_id bigint not null,
+      solar_system_id integer not null,
+      war_id bigint,
+      moon_id bigint,
+      victim_character_id bigint,
+      victim_corporation_id bigint,
+      victim_alliance_id bigint,
+      victim_faction_id bigint,
+      victim_ship_type_id integer not null,
+      victim_damage_taken bigint not null,
+      x float8,
+      y float8,
+      z float8,
+      location_id bigint,
+      attacker_count integer not null,
+      destroyed_value numeric(20, 2),
+      dropped_value numeric(20, 2),
+      fitted_value numeric(20, 2),
+      total_value numeric(20, 2),
+      unpriced_items integer,
+      valuation_version integer,
+      points integer,
+      is_npc boolean,
+      is_solo boolean,
+      is_awox boolean,
+      labels text[],
+      zkb jsonb,
+      primary key (killmail_time, killmail_id)
+    ) partition by range (killmail_time)`
+  yield* sql`create index on killmails (victim_character_id, killmail_time) where victim_character_id is not null`
+  yield* sql`create index on killmails (victim_corporation_id, killmail_time) where victim_corporation_id is not null`
+  yield* sql`create index on killmails (victim_alliance_id, killmail_time) where victim_alliance_id is not null`
+  yield* sql`create index on killmails (victim_ship_type_id, killmail_time)`
+  yield* sql`create index on killmails (solar_system_id, killmail_time)`
+  yield* sql`create index on killmails (total_value, killmail_time) where total_value is not null`
+
+  yield* sql`
+    create table attackers (
+      killmail_time timestamptz not null,
+      killmail_id bigint not null,
+      ordinal integer not null,
+      character_id bigint,
+      corporation_id bigint,
+      alliance_id bigint,
+      faction_id bigint,
+      ship_type_id integer,
+      weapon_type_id integer,
+      damage_done bigint not null,
+      final_blow boolean not null,
+      security_status float8 not null,
+      primary key (killmail_time, killmail_id, ordinal)
+    ) partition by range (killmail_time)`
+  yield* sql`create index on attackers (character_id, killmail_time) where character_id is not null`
+  yield* sql`create index on attackers (corporation_id, killmail_time) where corporation_id is not null`
+  yield* sql`create index on attackers (alliance_id, killmail_time) where alliance_id is not null`
+
+  yield* sql`
+    create table items (
+      killmail_time timestamptz not null,
+      killmail_id bigint not null,
+      ordinal integer not null,
+      parent_ordinal integer,
+      item_type_id integer not null,
+      flag integer not null,
+      singleton integer not null,
+      quantity_dropped bigint,
+      quantity_destroyed bigint,
+      primary key (killmail_time, killmail_id, ordinal)
+    ) partition by range (killmail_time)`
+  yield* sql`create index on items (item_type_id, killmail_time)`
+
+  // CREATE … LIKE and ATTACH, not PARTITION OF: readers and writers of other months go on. Bounds are UTC whatever the
+  // session's zone. One creator at a time, so that two replicas do not collide on the name.
+  yield* sql`
+    create function ensure_killmail_partitions(first_month date, last_month date) returns integer
+    language plpgsql as $$
+    declare
+      month date;
+      parent text;
+      child text;
+      created integer := 0;
+    begin
+      perform pg_advisory_xact_lock(hashtext('killmaild:partitions'));
+      for month in
+        select generate_series(date_trunc('month', first_month::timestamp), last_month::timestamp, interval '1 month')
+      loop
+        foreach parent in array array['killmails', 'attackers', 'items'] loop
+          child := parent || '_' || to_char(month, 'YYYY_MM');
+          continue when to_regclass(child) is not null;
+          execute format('create table %I (like %I including all)', child, parent);
+          execute format('alter table %I attach partition %I for values from (%L) to (%L)', parent, child,
+            to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00',
+            to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
+          created := created + 1;
+        end loop;
+      end loop;
+      return created;
+    end $$`
+
+  // The one way to a sequence: under a lock held to the end of the transaction, so that numbers are dense and in commit
+  // order. A statement of its own takes the lock first: max(sequence) must see what the previous holder committed.
+  yield* sql`
+    create function lock_publications() returns void language sql as $$
+      select pg_advisory_xact_lock(hashtext('killmaild:publications'))
+    $$`
+})

@@ -1,0 +1,29 @@
+/** The daemon's jobs for itself, on a schedule: months made ahead, and what has served its time thrown away. */
+import { Effect, Schema } from "effect"
+import type { SqlError } from "effect/sql"
+import * as Job from "./jobs/Job.ts"
+import { handle } from "./jobs/JobRunner.ts"
+import { CachedData } from "./store/CachedData.ts"
+import { Maintenance } from "./store/Maintenance.ts"
+
+const hourly = 3_600_000
+
+const scheduled = (name: string) =>
+  Job.make({ name, payload: Schema.Struct({}), key: () => name, tier: "repair", every: hourly })
+
+const failed = (error: SqlError.SqlError) => new Job.JobFailed({ reason: "database", message: error.message })
+
+const createPartitions = handle(scheduled("create_partitions"), () =>
+  Effect.gen(function*() {
+    const maintenance = yield* Maintenance
+    return { created: yield* maintenance.createPartitions }
+  }).pipe(Effect.mapError(failed), Effect.interruptible))
+
+const cleanUp = handle(scheduled("clean_up"), () =>
+  Effect.gen(function*() {
+    const maintenance = yield* Maintenance
+    const cached = yield* CachedData
+    return { ...(yield* maintenance.cleanUp), cached_data: yield* cached.removeExpired }
+  }).pipe(Effect.mapError(failed), Effect.interruptible))
+
+export const handlers = [createPartitions, cleanUp]

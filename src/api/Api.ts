@@ -1,0 +1,138 @@
+/** The HTTP interface as a contract: endpoints, shapes and errors. Handlers are elsewhere. */
+import { Schema } from "effect"
+import {
+  HttpApi,
+  HttpApiEndpoint,
+  HttpApiError,
+  HttpApiGroup,
+  HttpApiMiddleware,
+  HttpApiSchema,
+  HttpApiSecurity,
+  OpenApi
+} from "effect/http-api"
+import { Id, Killmail, KillmailHash } from "../domain/Killmail.ts"
+import { version } from "../Settings.ts"
+
+export class NotFound extends HttpApiError.Problem<NotFound>()("NotFound", {
+  type: "about:blank",
+  status: 404,
+  title: "Not Found"
+}) {}
+
+export class Unauthorized extends HttpApiError.Problem<Unauthorized>()("Unauthorized", {
+  type: "about:blank",
+  status: 401,
+  title: "Unauthorized"
+}) {}
+
+export class BadRequest extends HttpApiError.Problem<BadRequest>()("BadRequest", {
+  type: "about:blank",
+  status: 400,
+  title: "Bad Request"
+}) {}
+
+export class Unavailable extends HttpApiError.Problem<Unavailable>()("Unavailable", {
+  type: "about:blank",
+  status: 503,
+  title: "Service Unavailable"
+}) {}
+
+/** Lets in whoever shows the admin token as a bearer token. */
+export class Operator extends HttpApiMiddleware.Service<Operator>()("killmaild/api/Operator", {
+  security: { bearer: HttpApiSecurity.bearer },
+  error: Unauthorized
+}) {}
+
+const Value = Schema.Struct({
+  destroyed: Schema.Finite,
+  dropped: Schema.Finite,
+  fitted: Schema.Finite,
+  total: Schema.Finite,
+  unpriced_items: Schema.Int
+}).annotate({ description: "In ISK, at the prices of the day of the kill" })
+
+const KillmailDocument = Schema.Struct({
+  ...Killmail.fields,
+  hash: KillmailHash,
+  sequence: Schema.NullOr(Schema.Int).annotate({ description: "Number of the publication; null for imported history" }),
+  value: Schema.NullOr(Value),
+  points: Schema.NullOr(Schema.Int),
+  npc: Schema.NullOr(Schema.Boolean),
+  solo: Schema.NullOr(Schema.Boolean),
+  awox: Schema.NullOr(Schema.Boolean),
+  labels: Schema.NullOr(Schema.Array(Schema.String)),
+  names: Schema.Record(Schema.String, Schema.String)
+}).annotate({ identifier: "KillmailDocument" })
+
+/** A killmail to fetch: what names it to ESI, or its address there. */
+const Submission = Schema.Union([
+  Schema.Struct({ killmail_id: Id, hash: KillmailHash }),
+  Schema.Struct({ url: Schema.String })
+])
+
+const Submitted = Schema.Struct({
+  killmail_id: Schema.Int,
+  hash: Schema.String,
+  status: Schema.Literals(["queued", "known", "refused_before"])
+}).annotate({ identifier: "Submitted" })
+
+const params = { id: Id }
+
+export class KillmailsApi extends HttpApiGroup.make("killmails")
+  .add(
+    HttpApiEndpoint.get("byId", "/:id", { params, success: KillmailDocument, error: [NotFound, Unavailable] })
+      .annotateMerge(OpenApi.annotations({ summary: "One killmail: ESI's body and what killmaild knows besides" })),
+    HttpApiEndpoint.get("esi", "/:id/esi", { params, success: Killmail, error: [NotFound, Unavailable] })
+      .annotateMerge(OpenApi.annotations({ summary: "One killmail's body as ESI gives it" })),
+    HttpApiEndpoint.post("submit", "/", {
+      payload: Submission,
+      success: Submitted.pipe(HttpApiSchema.status(202)),
+      error: [BadRequest, Unavailable]
+    }).middleware(Operator)
+      .annotateMerge(OpenApi.annotations({ summary: "Names a killmail by id and hash, or by its ESI address" }))
+  )
+  .prefix("/api/v1/killmails")
+{}
+
+const Feed = Schema.Struct({
+  feed: Schema.String,
+  cursor: Schema.NullOr(Schema.Int),
+  moved_at: Schema.String,
+  heard_at: Schema.NullOr(Schema.String),
+  leader: Schema.NullOr(Schema.String)
+})
+
+const TaskStats = Schema.Struct({
+  task: Schema.String,
+  priority: Schema.Int,
+  waiting: Schema.Int,
+  scheduled: Schema.Int,
+  active: Schema.Int,
+  failed: Schema.Int,
+  completed: Schema.Int.annotate({ description: "In the last 24 hours" }),
+  oldest_waiting: Schema.NullOr(Schema.String)
+})
+
+const listOf = <S extends Schema.Top>(item: S) =>
+  Schema.Struct({ data: Schema.Array(item), next_cursor: Schema.NullOr(Schema.String) })
+
+export class SystemApi extends HttpApiGroup.make("system")
+  .add(
+    HttpApiEndpoint.get("feeds", "/feeds", { success: listOf(Feed), error: Unavailable })
+      .annotateMerge(OpenApi.annotations({ summary: "Where killmails are heard of, and how far each feed was read" })),
+    HttpApiEndpoint.get("queue", "/queue", { success: listOf(TaskStats), error: Unavailable }).middleware(Operator)
+      .annotateMerge(OpenApi.annotations({ summary: "Jobs by task and priority" }))
+  )
+  .prefix("/api/v1")
+{}
+
+export class Api extends HttpApi.make("killmaild")
+  .add(KillmailsApi)
+  .add(SystemApi)
+  .middleware(HttpApiMiddleware.ProblemDetails)
+  .annotateMerge(OpenApi.annotations({
+    title: "killmaild",
+    version,
+    description: "Your own copy of EVE Online's killmails. Errors are RFC 9457 problem details."
+  }))
+{}

@@ -1,0 +1,93 @@
+/** What answers the endpoints of Api.ts. */
+import { Effect, Layer, Option, Redacted } from "effect"
+import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
+import type { SqlError } from "effect/sql"
+import { toDocument, toEsi } from "../domain/Document.ts"
+import { refFromUrl } from "../domain/Killmail.ts"
+import { Submissions } from "../intake/Submissions.ts"
+import { JobQueue } from "../jobs/JobQueue.ts"
+import { FeedStore } from "../store/FeedStore.ts"
+import { KillmailReader } from "../store/KillmailReader.ts"
+import { countError } from "../telemetry/Metrics.ts"
+import { AdminToken } from "./AdminToken.ts"
+import { Api, BadRequest, NotFound, Operator, Unauthorized, Unavailable } from "./Api.ts"
+
+/** The database is not there: that is our fault and passes, so 503. The client learns no more. */
+const unavailable = <A, R>(effect: Effect.Effect<A, SqlError.SqlError, R>): Effect.Effect<A, Unavailable, R> =>
+  Effect.catch(effect, (error) =>
+    Effect.logError("The database failed a request", error).pipe(
+      Effect.andThen(countError("api", "database")),
+      Effect.andThen(Effect.fail(new Unavailable({ detail: "The database cannot be reached; try again shortly." })))
+    ))
+
+const KillmailsHandlers = HttpApiBuilder.group(
+  Api,
+  "killmails",
+  Effect.fn(function*(handlers) {
+    const reader = yield* KillmailReader
+    const submissions = yield* Submissions
+
+    const find = Effect.fnUntraced(function*(id: number) {
+      const row = yield* unavailable(reader.find(id))
+      return Option.isSome(row) ? row.value : yield* new NotFound({ detail: `There is no killmail ${id} here.` })
+    })
+
+    return handlers.handleAll({
+      byId: ({ params }) => Effect.map(find(params.id), toDocument),
+      esi: ({ params }) => Effect.map(find(params.id), toEsi),
+      submit: Effect.fnUntraced(function*({ payload }) {
+        const ref = "url" in payload ? refFromUrl(payload.url) : payload
+        if (ref === undefined) {
+          return yield* new BadRequest({
+            detail: "url: wants the address of a killmail at ESI, https://esi.evetech.net/killmails/{id}/{hash}/."
+          })
+        }
+        return yield* unavailable(submissions.submit(ref))
+      })
+    })
+  })
+)
+
+const SystemHandlers = HttpApiBuilder.group(
+  Api,
+  "system",
+  Effect.fn(function*(handlers) {
+    const feeds = yield* FeedStore
+    const queue = yield* JobQueue
+    return handlers.handleAll({
+      feeds: () =>
+        Effect.map(unavailable(feeds.status), (rows) => ({
+          data: rows.map((row) => ({
+            ...row,
+            moved_at: row.moved_at.toISOString(),
+            heard_at: row.heard_at?.toISOString() ?? null
+          })),
+          next_cursor: null
+        })),
+      queue: () =>
+        Effect.map(unavailable(queue.stats()), (rows) => ({
+          data: rows.map((row) => ({ ...row, oldest_waiting: row.oldest_waiting?.toISOString() ?? null })),
+          next_cursor: null
+        }))
+    })
+  })
+)
+
+const OperatorLive = Layer.effect(
+  Operator,
+  Effect.gen(function*() {
+    const token = yield* AdminToken
+    return Operator.of({
+      bearer: (effect, { credential }) =>
+        token.matches(Redacted.value(credential))
+          ? effect
+          : Effect.fail(new Unauthorized({ detail: "Wants the admin token: Authorization: Bearer …" }))
+    })
+  })
+)
+
+/** Every endpoint of the contract, with `/openapi.json`. */
+export const layer = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
+  Layer.provide([KillmailsHandlers, SystemHandlers]),
+  Layer.provide([OperatorLive, HttpApiMiddleware.layerProblemDetails({ includeDetails: true })])
+)

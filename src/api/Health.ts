@@ -1,0 +1,49 @@
+/** Whether this process lives and whether it can do its work, for container engines and load balancers. */
+import { Context, Effect, Layer } from "effect"
+import { HttpRouter, HttpServerResponse } from "effect/http"
+import { SqlClient } from "effect/sql"
+
+/** The database must answer within this. */
+const deadline = "2 seconds"
+
+/** Reasons why the daemon is not ready; empty when it is. */
+export class Readiness extends Context.Service<Readiness, {
+  readonly reasons: Effect.Effect<ReadonlyArray<string>>
+  /** From now on not ready: the daemon is stopping. */
+  readonly drain: Effect.Effect<void>
+}>()("killmaild/api/Readiness") {
+  static readonly layer = Layer.effect(
+    Readiness,
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      let draining = false
+      const database = sql`select 1`.pipe(
+        Effect.as<ReadonlyArray<string>>([]),
+        Effect.timeout(deadline),
+        Effect.catch(() => Effect.succeed(["the database does not answer"]))
+      )
+      return Readiness.of({
+        reasons: Effect.suspend(() => draining ? Effect.succeed(["the daemon is stopping"]) : database),
+        drain: Effect.sync(() => {
+          draining = true
+        })
+      })
+    })
+  )
+}
+
+const live = HttpRouter.add("GET", "/health/live", HttpServerResponse.jsonUnsafe({ status: "live" }))
+
+const ready = HttpRouter.use(Effect.fnUntraced(function*(router) {
+  const readiness = yield* Readiness
+  yield* router.add(
+    "GET",
+    "/health/ready",
+    Effect.map(readiness.reasons, (reasons) =>
+      reasons.length === 0
+        ? HttpServerResponse.jsonUnsafe({ status: "ready" })
+        : HttpServerResponse.jsonUnsafe({ status: "not ready", reasons }, { status: 503 }))
+  )
+}))
+
+export const layer = Layer.mergeAll(live, ready)

@@ -1,0 +1,80 @@
+/** One port: the HTTP interface, health, metrics, and the sockets of `/ws`. */
+import { NodeHttpServer } from "@effect/platform-node"
+import { Context, Effect, Layer, Schema } from "effect"
+import { HttpMiddleware, HttpRouter } from "effect/http"
+import { HttpApiScalar } from "effect/http-api"
+import { createServer, type Server as NodeServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { Settings } from "../Settings.ts"
+import { Api } from "./Api.ts"
+import * as Handlers from "./Handlers.ts"
+import * as Health from "./Health.ts"
+import * as MetricsPage from "./MetricsPage.ts"
+import { problem } from "./Problem.ts"
+import { WebSocketServer } from "./WebSocketServer.ts"
+
+/** The address cannot be listened on. Stops the start. */
+export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotListen", { message: Schema.String }) {}
+
+const routes = Layer.mergeAll(
+  Handlers.layer,
+  HttpApiScalar.layer(Api, { path: "/docs" }),
+  Health.layer,
+  MetricsPage.layer,
+  HttpRouter.add("*", "/*", problem(404, "There is nothing here; /docs lists what there is."))
+)
+
+/** Milliseconds that open requests get to end when the daemon stops. */
+const drainMillis = 2000
+
+/** Where the daemon can be reached. */
+export class Server extends Context.Service<Server, { readonly url: string }>()("killmaild/api/Server") {
+  static readonly layer = Layer.effect(
+    Server,
+    Effect.gen(function*() {
+      const { host, port } = yield* Settings
+      const webSockets = yield* WebSocketServer
+      const readiness = yield* Health.Readiness
+      const app = yield* HttpRouter.toHttpEffect(routes)
+      const scope = yield* Effect.scope
+      const handler = yield* NodeHttpServer.makeHandler(HttpMiddleware.tracer(app), { scope })
+
+      const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 })
+      server.on("request", handler)
+      server.on("upgrade", (request, socket, head) => {
+        socket.on("error", () => socket.destroy())
+        const path = new URL(request.url ?? "/", "http://localhost").pathname
+        if (path === "/ws") webSockets.upgrade(request, socket, head)
+        else socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+      })
+      yield* Effect.acquireRelease(listen(server, host, port), () => Effect.andThen(readiness.drain, close(server)))
+      const address = server.address() as AddressInfo
+      const name = address.family === "IPv6" ? `[${address.address}]` : address.address
+      const url = `http://${name}:${address.port}`
+      yield* Effect.logInfo(`killmaild is up: ${url}/docs, ${url.replace("http", "ws")}/ws, ${url}/metrics`)
+      return Server.of({ url })
+    })
+  ).pipe(Layer.provide(NodeHttpServer.layerHttpServices))
+}
+
+const listen = (server: NodeServer, host: string, port: number) =>
+  Effect.callback<void, CannotListen>((resume) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const why = error.code === "EADDRINUSE"
+        ? `port ${port} of ${host} is taken, wants a free one (0 takes any)`
+        : `cannot listen on ${host}:${port} (${error.message})`
+      resume(Effect.fail(new CannotListen({ message: `KILLMAILD_PORT: ${why}.` })))
+    })
+    server.listen(port, host, () => resume(Effect.void))
+  })
+
+/** No new connections; those under way get a moment. */
+const close = (server: NodeServer) =>
+  Effect.callback<void>((resume) => {
+    const deadline = setTimeout(() => server.closeAllConnections(), drainMillis)
+    server.close(() => {
+      clearTimeout(deadline)
+      resume(Effect.void)
+    })
+    server.closeIdleConnections()
+  })

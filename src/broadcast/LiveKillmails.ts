@@ -1,0 +1,108 @@
+/**
+ * Tells this process's subscribers of every publication, in order of sequence. It wakes on the store's NOTIFY, and polls,
+ * as a NOTIFY can be lost; what it tells is always read from the ledger.
+ */
+import { PgClient } from "@effect/sql-pg"
+import { Context, Effect, Layer, Metric, Queue } from "effect"
+import type { SqlError } from "effect/sql"
+import { type KillmailDocument, toDocument } from "../domain/Document.ts"
+import { KillmailReader, type Publication } from "../store/KillmailReader.ts"
+import { publicationsChannel } from "../store/KillmailStore.ts"
+import { broadcastMessages, countError } from "../telemetry/Metrics.ts"
+import { continueTrace } from "../telemetry/TraceContext.ts"
+
+/** A publication as it is told: encoded once for all who hear it. */
+export interface Announcement {
+  readonly sequence: number
+  readonly document: KillmailDocument
+  /** The document as JSON. */
+  readonly json: string
+}
+
+/** Called synchronously, in order; must not block or throw. */
+export type Listener = (announcement: Announcement) => void
+
+/** Without a NOTIFY the ledger is read this often. */
+const pollInterval = "2 seconds"
+/** Publications read in one query. */
+const pageSize = 200
+
+export class LiveKillmails extends Context.Service<LiveKillmails, {
+  readonly epoch: Effect.Effect<string, SqlError.SqlError>
+  /** The last sequence given out, told here or not. */
+  readonly lastSequence: Effect.Effect<number, SqlError.SqlError>
+  /** The sequence told last: what comes after it is told to listeners, what came before is to be replayed. */
+  readonly position: () => number
+  /** Hears what comes after `position()` of this instant. Returns how to stop. */
+  readonly listen: (listener: Listener) => () => void
+  /** One page of what was published after a sequence, in order; empty at the end. */
+  readonly replay: (after: number) => Effect.Effect<ReadonlyArray<Announcement>, SqlError.SqlError>
+}>()("killmaild/broadcast/LiveKillmails") {
+  static readonly layer = Layer.effect(
+    LiveKillmails,
+    Effect.gen(function*() {
+      const pg = yield* PgClient.PgClient
+      const reader = yield* KillmailReader
+      const listeners = new Set<Listener>()
+      let position = yield* reader.lastSequence
+
+      const tell = (publication: Publication) =>
+        Effect.sync(() => {
+          const announcement = announce(publication)
+          position = publication.sequence
+          for (const listener of listeners) listener(announcement)
+        }).pipe(
+          Effect.andThen(Metric.update(broadcastMessages, listeners.size)),
+          Effect.withSpan("announce killmail", {
+            kind: "producer",
+            attributes: { "killmail.id": publication.row.killmail_id, "killmail.sequence": publication.sequence }
+          }),
+          continueTrace(publication.traceparent)
+        )
+
+      const tellAll = Effect.gen(function*() {
+        for (;;) {
+          const page = yield* reader.publishedAfter(position, pageSize)
+          yield* Effect.forEach(page, tell, { discard: true })
+          if (page.length < pageSize) return
+        }
+      })
+
+      // One connection listens; any trouble with it ends the turn, and the next begins by reading what was missed.
+      const turn = Effect.scoped(Effect.gen(function*() {
+        const notifications = yield* pg.listen(publicationsChannel)
+        for (;;) {
+          yield* tellAll
+          yield* Queue.takeBetween(notifications, 1, Number.POSITIVE_INFINITY).pipe(Effect.timeoutOption(pollInterval))
+        }
+      }))
+      yield* Effect.forkScoped(
+        turn.pipe(
+          Effect.catch((error) =>
+            Effect.logWarning(`Listening for publications failed, starts again: ${error.message}`).pipe(
+              Effect.andThen(countError("broadcast", "listen")),
+              Effect.andThen(Effect.sleep("500 millis"))
+            )
+          ),
+          Effect.forever
+        )
+      )
+
+      return LiveKillmails.of({
+        epoch: reader.epoch,
+        lastSequence: reader.lastSequence,
+        position: () => position,
+        listen: (listener) => {
+          listeners.add(listener)
+          return () => listeners.delete(listener)
+        },
+        replay: (after) => Effect.map(reader.publishedAfter(after, pageSize), (page) => page.map(announce))
+      })
+    })
+  )
+}
+
+const announce = ({ row, sequence }: Publication): Announcement => {
+  const document = toDocument(row)
+  return { sequence, document, json: JSON.stringify(document) }
+}

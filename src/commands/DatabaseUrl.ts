@@ -1,0 +1,23 @@
+import { Console, Effect, Option, Redacted } from "effect"
+import { CliError, Command } from "effect/cli"
+import { embeddedDirectory } from "../Daemon.ts"
+import * as EmbeddedPostgres from "../postgres/EmbeddedPostgres.ts"
+import { Settings } from "../Settings.ts"
+import { fromEnvironment } from "./Environment.ts"
+
+export const databaseUrl = Command.make("database-url", {}, () =>
+  Effect.gen(function*() {
+    const settings = yield* Settings
+    if (Option.isSome(settings.databaseUrl)) {
+      return yield* Console.log(Redacted.value(settings.databaseUrl.value))
+    }
+    const directory = embeddedDirectory(settings.dataDir)
+    const url = yield* EmbeddedPostgres.urlOfRunning(directory)
+    if (Option.isSome(url)) return yield* Console.log(url.value)
+    return yield* new CliError.UserError({
+      cause: new Error(`No Postgres runs on ${directory}: it runs while killmaild does (killmaild serve).`)
+    })
+  })).pipe(
+    Command.withDescription("Print how to reach the daemon's Postgres with psql or any client, while it runs"),
+    Command.provide(fromEnvironment)
+  )

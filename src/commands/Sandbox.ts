@@ -1,0 +1,45 @@
+import { Console, Effect, Option } from "effect"
+import { Command, Flag } from "effect/cli"
+import * as Sandbox from "../sandbox/Sandbox.ts"
+
+const options = {
+  port: Flag.Int("port").pipe(Flag.withDescription("Port on 127.0.0.1; 0 takes a free one"), Flag.withDefault(8090)),
+  speed: Flag.Finite("speed").pipe(
+    Flag.withDescription("Multiplies budgets and divides windows, cache times and waits"),
+    Flag.withDefault(1)
+  ),
+  seed: Flag.String("seed").pipe(
+    Flag.withDescription("The same seed is the same New Eden"),
+    Flag.withDefault("killmaild")
+  ),
+  faults: Flag.Finite("faults").pipe(
+    Flag.withDescription("Share of answers that are faulty, 0 to 1"),
+    Flag.withDefault(0)
+  ),
+  corpus: Flag.String("corpus").pipe(
+    Flag.withDescription("Serve the real killmails of a folder: EVE Ref day archives, *.jsonl and *.jsonl.gz"),
+    Flag.optional
+  )
+}
+
+export const sandbox = Command.make("sandbox", options, ({ corpus, ...rest }) =>
+  Effect.scoped(Effect.gen(function*() {
+    const started = yield* Sandbox.start({
+      ...rest,
+      world: "clock",
+      ...(Option.isSome(corpus) ? { corpus: corpus.value } : {})
+    })
+    yield* Console.log(`A small New Eden is at ${started.url}. For killmaild:\n`)
+    for (const [name, value] of Object.entries(started.environment)) yield* Console.log(`export ${name}=${value}`)
+    yield* Console.log(`\nWhat clients do wrong is at ${started.url}/sandbox/violations. Ctrl-C stops it.`)
+    yield* Effect.addFinalizer(() => {
+      const violations = started.violations()
+      process.exitCode = violations.length === 0 ? 0 : 1
+      return Console.log(`${violations.length} violations of upstream rules.`)
+    })
+    return yield* Effect.never
+  }))).pipe(
+    Command.withDescription(
+      "Run a small New Eden on this machine: ESI, R2Z2 and RedisQ with their limits, for demos and tests"
+    )
+  )

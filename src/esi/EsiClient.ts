@@ -1,0 +1,238 @@
+/**
+ * One request to ESI: let through by the budgets and pauses that all replicas share, sent under a deadline, its headers
+ * learnt from, its status told as a reason. No retries here (Esi.ts).
+ */
+import { Cause, Clock, Context, Effect, Layer, Random, Semaphore } from "effect"
+import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
+import type { SqlError } from "effect/sql"
+import { Settings, userAgentFor } from "../Settings.ts"
+import { RateLimits } from "../store/RateLimits.ts"
+import { type EsiAnswer, problemOf } from "./EsiAnswer.ts"
+import { EsiError, EsiPaused, EsiUnavailable } from "./EsiError.ts"
+import { readErrorReset, readErrorsLeft, readRetryAfter, readTokens, tokensFor } from "./EsiHeaders.ts"
+import { countRateLimitHit, countRequest, setPaused, setTokensRemaining } from "./EsiMetrics.ts"
+
+/** A token bucket of ESI: default budget, until headers tell another. */
+export interface TokenGroup {
+  readonly name: string
+  readonly limit: number
+  readonly windowMillis: number
+}
+
+export interface EsiRequest {
+  /** As ESI's documentation names it, such as `/killmails/{killmail_id}/{killmail_hash}`. */
+  readonly route: string
+  readonly path: string
+  /** Absent for routes under the older error limit. */
+  readonly group?: TokenGroup
+  /** Pauses of these buckets stop it too; those of `errorBucket` stop every request. */
+  readonly pausedBy?: ReadonlyArray<string>
+}
+
+/** The older error limit. While it is paused (after a 420, or with few errors left) nothing is asked of ESI. */
+export const errorBucket = "esi-errors"
+/** 100 errors a minute close all of ESI; 20 of them are left to others on this address. */
+const errorsSpared = 20
+const errorGroup: TokenGroup = { name: errorBucket, limit: 100 - errorsSpared, windowMillis: 60_000 }
+
+/** What a 4xx costs: reserved before every request, settled when the cost is known. */
+const worstCost = 5
+const deadlineMillis = 15_000
+/** Waits up to this are slept here; a caller that would wait longer does something else meanwhile. */
+const longestSleepMillis = 1000
+/** For a 429 or 420 that does not say how long. */
+const defaultPauseMillis = 60_000
+/** Few enough that a refusal finds few others on their way. */
+const requestsInFlight = 10
+
+export class EsiClient extends Context.Service<EsiClient, {
+  readonly get: (request: EsiRequest) => Effect.Effect<EsiAnswer, EsiError | SqlError.SqlError>
+}>()("killmaild/esi/EsiClient") {
+  static readonly layer = Layer.effect(
+    EsiClient,
+    Effect.gen(function*() {
+      const settings = yield* Settings
+      const limits = yield* RateLimits
+      // Closing the scope of an exchange aborts what was not read of it.
+      const http = HttpClient.withScope(yield* HttpClient.HttpClient)
+      const permits = yield* Semaphore.make(requestsInFlight)
+      const base = settings.esiUrl.href.replace(/\/+$/, "")
+      const headers = {
+        "user-agent": yield* userAgentFor(settings, settings.esiUrl),
+        "x-compatibility-date": settings.esiCompatibilityDate,
+        accept: "application/json"
+      }
+      /** Routes that ESI counts in another group than we believed, as its headers said. */
+      const learntGroups = new Map<string, string>()
+
+      const ticketFor = ({ route, group }: EsiRequest): Ticket => {
+        const name = learntGroups.get(route) ?? group?.name
+        return name === undefined
+          ? { bucket: errorBucket, tokens: 1, group: errorGroup, refusedAs: bucketOf(route) }
+          : {
+            bucket: bucketOf(name),
+            tokens: worstCost,
+            group: group ?? { ...errorGroup, name },
+            refusedAs: bucketOf(name)
+          }
+      }
+
+      /** Stops a bucket for all replicas, and says how long. */
+      const pause = Effect.fnUntraced(function*(bucket: string, millis: number, reason: string) {
+        const waitMillis = Math.ceil(millis * (1 + 0.1 * (yield* Random.next)))
+        yield* limits.pause({ bucket, millis: waitMillis, reason })
+        yield* setPaused(bucket, true)
+        yield* Effect.logWarning("ESI paused", { bucket, waitMillis, reason })
+        return { bucket, waitMillis, why: reason }
+      })
+
+      /**
+       * Takes from the headers what they say of budgets; returns the refusal where this is one. Pauses first, as others may
+       * be about to leave.
+       */
+      const learn = Effect.fnUntraced(
+        function*(request: EsiRequest, ticket: Ticket, response: HttpClientResponse.HttpClientResponse) {
+          const { headers, status } = response
+          const tokens = readTokens(headers)
+          const errors = readErrorsLeft(headers)
+          const bucket = tokens === undefined ? ticket.bucket : bucketOf(tokens.group)
+          let paused: { readonly bucket: string; readonly waitMillis: number; readonly why: string } | undefined
+          if (status === 420) {
+            yield* countRateLimitHit("420")
+            const reset = readErrorReset(headers) ?? defaultPauseMillis
+            paused = yield* pause(errorBucket, reset, "ESI answered 420: too many errors.")
+          } else if (errors !== undefined && errors < errorsSpared) {
+            const reset = readErrorReset(headers) ?? defaultPauseMillis
+            yield* pause(errorBucket, reset, `ESI allows only ${errors} more errors.`)
+          }
+          if (status === 429) {
+            yield* countRateLimitHit("429")
+            const retryAfter = readRetryAfter(headers, yield* Clock.currentTimeMillis) ?? defaultPauseMillis
+            const refused = tokens === undefined ? ticket.refusedAs : bucket
+            paused = yield* pause(refused, retryAfter, `ESI answered 429 to ${request.route}.`)
+          }
+          const spent = tokens !== undefined || ticket.bucket !== errorBucket
+            ? tokens?.used ?? tokensFor(status)
+            : status >= 400
+            ? 1
+            : 0
+          if (bucket !== ticket.bucket) {
+            learntGroups.set(request.route, tokens!.group)
+            yield* limits.settle({ bucket: ticket.bucket, taken: ticket.tokens, spent: 0 })
+          }
+          const taken = bucket === ticket.bucket ? ticket.tokens : 0
+          const left = yield* limits.settle({ bucket, taken, spent, told: tokens?.told })
+          yield* setTokensRemaining(tokens?.group ?? ticket.group.name, left)
+          if (errors !== undefined) {
+            const { limit, windowMillis } = errorGroup
+            const remaining = Math.min(Math.max(errors - errorsSpared, 0), limit)
+            yield* limits.observe({ bucket: errorBucket, limit, windowMillis, remaining })
+          }
+          return paused === undefined ? undefined : new EsiPaused({ path: request.path, ...paused })
+        }
+      )
+
+      /** Sent and read within the deadline. What it cost is known from here on, or taken for the worst. */
+      const exchange = Effect.fnUntraced(
+        function*(request: EsiRequest, ticket: Ticket) {
+          const started = yield* Clock.currentTimeMillis
+          const failed = Effect.fnUntraced(function*(cause: unknown) {
+            const timedOut = Cause.isTimeoutError(cause)
+            yield* countRequest(
+              request.route,
+              timedOut ? "timeout" : "socket",
+              (yield* Clock.currentTimeMillis) - started
+            )
+            const problem = timedOut ? `no answer within ${deadlineMillis} ms.` : describe(cause)
+            return yield* new EsiError({ reason: new EsiUnavailable({ path: request.path, problem }) })
+          })
+          const response = yield* http.execute(HttpClientRequest.get(base + request.path, { headers })).pipe(
+            Effect.timeout(deadlineMillis),
+            Effect.tapError(() => limits.settle({ bucket: ticket.bucket, taken: ticket.tokens, spent: ticket.tokens })),
+            Effect.catchTag(["HttpClientError", "TimeoutError"], failed)
+          )
+          yield* Effect.annotateCurrentSpan("http.response.status_code", response.status)
+          const count = Effect.gen(function*() {
+            const millis = (yield* Clock.currentTimeMillis) - started
+            yield* countRequest(request.route, String(response.status), millis)
+          })
+          const refusal = yield* Effect.uninterruptible(learn(request, ticket, response))
+          if (refusal !== undefined) {
+            yield* count
+            return yield* new EsiError({ reason: refusal })
+          }
+          const text = yield* response.text.pipe(
+            Effect.timeout(Math.max(started + deadlineMillis - (yield* Clock.currentTimeMillis), 0)),
+            Effect.catchTag(["HttpClientError", "TimeoutError"], failed)
+          )
+          yield* count
+          const answer: EsiAnswer = { status: response.status, headers: response.headers, text }
+          const problem = problemOf(request.path, answer)
+          return problem === undefined ? answer : yield* new EsiError({ reason: problem })
+        },
+        Effect.scoped,
+        Effect.provideService(HttpClient.TracerPropagationEnabled, false)
+      )
+
+      /** Which bucket holds it up. A downtime of Tranquility is told only where nothing else is in the way. */
+      const paused = Effect.fnUntraced(function*(request: EsiRequest, buckets: ReadonlyArray<string>, wait: number) {
+        const states = yield* limits.list(buckets)
+        const inTheWay = buckets.flatMap((bucket) =>
+          states.filter((state) => state.bucket === bucket && state.pauseMillis > 0)
+        )
+        for (const state of states) yield* setPaused(state.bucket, state.pauseMillis > 0)
+        if (inTheWay.length === 0) yield* countRateLimitHit("budget")
+        return new EsiPaused({
+          path: request.path,
+          bucket: inTheWay[0]?.bucket ?? buckets[0]!,
+          // Callers that come back at the same moment would only stop each other.
+          waitMillis: Math.ceil((inTheWay[0]?.pauseMillis ?? wait) * (1 + 0.15 * (yield* Random.next))),
+          why: inTheWay[0]?.reason ?? `the budget of ${buckets[0]} is spent.`
+        })
+      })
+
+      const get = Effect.fnUntraced(function*(request: EsiRequest) {
+        let slept = 0
+        while (true) {
+          const ticket = ticketFor(request)
+          const pausedBy = [ticket.refusedAs, errorBucket, ...request.pausedBy ?? []]
+          const { limit, windowMillis } = ticket.group
+          // The permit comes first: nothing may lie between taking tokens, which checks the pauses, and sending.
+          const outcome = yield* permits.withPermit(Effect.gen(function*() {
+            const wait = yield* limits.take({
+              bucket: ticket.bucket,
+              tokens: ticket.tokens,
+              limit,
+              windowMillis,
+              pausedBy
+            })
+            return wait > 0 ? wait : yield* exchange(request, ticket)
+          }))
+          if (typeof outcome !== "number") return outcome
+          if (slept + outcome > longestSleepMillis) {
+            return yield* new EsiError({
+              reason: yield* paused(request, [...new Set([ticket.bucket, ...pausedBy])], outcome)
+            })
+          }
+          yield* Effect.sleep(outcome)
+          slept += outcome
+        }
+      })
+
+      return EsiClient.of({ get })
+    })
+  )
+}
+
+/** What was taken for a request. */
+interface Ticket {
+  readonly bucket: string
+  readonly tokens: number
+  readonly group: TokenGroup
+  /** What a 429 without a name pauses: the group, or this route alone where it has none. */
+  readonly refusedAs: string
+}
+
+const bucketOf = (group: string): string => `esi:${group}`
+
+const describe = (cause: unknown): string => cause instanceof Error ? cause.message : String(cause)

@@ -1,0 +1,165 @@
+/**
+ * R2Z2, zKillboard's live feed: numbered files that carry the whole mail. `404` may mean "not yet", "a hole" or "expired";
+ * only a `sequence.json` beyond our number proves that it is no "not yet", as that file lags by up to 51 numbers.
+ */
+import { Effect, Metric, Option, Schema } from "effect"
+import { Id, KillmailHash } from "../domain/Killmail.ts"
+import type { Heard } from "../intake/Hearing.ts"
+import { Settings } from "../Settings.ts"
+import { RateLimits } from "../store/RateLimits.ts"
+import { feedRequests } from "../telemetry/Metrics.ts"
+import type { Actor, Source } from "./Feed.ts"
+import { type Answer, ask, type Budget, FeedUnavailable } from "./Upstream.ts"
+
+const name = "r2z2"
+
+/** Deadline for one file, in milliseconds; the largest are a few hundred kB. */
+const deadlineMillis = 15_000
+/** `sequence.json` is asked at most once in so many polls at the head: 30 s at the real one. */
+const pollsBetweenHeads = 5
+/** A file that cannot be read, or is an empty placeholder, is asked so often before it is stepped over. */
+const triesForPoison = 3
+/** A refusal without Retry-After stops all requests for 5 minutes, doubling up to an hour. */
+const refusedMillis = 300_000
+const refusedMillisMax = 3_600_000
+
+const Head = Schema.Struct({ sequence: Id })
+
+const Entry = Schema.Struct({
+  killmail_id: Id,
+  hash: KillmailHash,
+  esi: Schema.optionalKey(Schema.Unknown),
+  zkb: Schema.optionalKey(Schema.Unknown),
+  uploaded_at: Schema.optionalKey(Schema.Finite),
+  sequence_id: Id
+})
+/** zKillboard lost the mail under this number. */
+const Placeholder = Schema.Struct({ killmail_id: Schema.Null })
+
+type Reading =
+  | { readonly _tag: "Killmail"; readonly heard: Heard }
+  | { readonly _tag: "Placeholder" }
+  | { readonly _tag: "Poison"; readonly reason: string; readonly error: string }
+
+/** What one file says; every kind of garbage is a `Poison` with its reason. */
+export const readEntry = (sequence: number, text: string): Reading => {
+  const poison = (reason: string, error: string): Reading => ({ _tag: "Poison", reason, error })
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (error) {
+    return poison("undecodable", `file ${sequence} is no JSON: ${(error as Error).message}`)
+  }
+  if (Schema.is(Placeholder)(json)) return { _tag: "Placeholder" }
+  const entry = Schema.decodeUnknownOption(Entry)(json)
+  if (Option.isNone(entry)) return poison("undecodable", `file ${sequence} lacks an id, a hash or its sequence`)
+  const { esi, hash, killmail_id, sequence_id, uploaded_at, zkb } = entry.value
+  if (sequence_id !== sequence) return poison("wrong_sequence", `file ${sequence} holds sequence ${sequence_id}`)
+  return {
+    _tag: "Killmail",
+    heard: {
+      killmail_id,
+      hash,
+      ...(esi === undefined ? {} : { body: esi }),
+      ...(zkb === undefined ? {} : { zkb }),
+      publishedAt: uploaded_at === undefined ? undefined : uploaded_at * 1000
+    }
+  }
+}
+
+const budgetFor = (rate: number): Budget =>
+  rate >= 1
+    ? { bucket: name, limit: Math.floor(rate), windowMillis: 1000 }
+    : { bucket: name, limit: 1, windowMillis: Math.ceil(1000 / rate) }
+
+const listen = Effect.fnUntraced(function*(actor: Actor) {
+  const settings = yield* Settings
+  const limits = yield* RateLimits
+  const budget = budgetFor(settings.r2z2Rate)
+  const base = settings.r2z2Url.href.replace(/\/$/, "")
+  let refusals = 0
+
+  const count = (result: string) => Metric.update(Metric.withAttributes(feedRequests, { feed: name, result }), 1)
+
+  /** 403 and 429 ban the address: nothing more is asked, by any replica, until the pause ends. */
+  const refused = Effect.fnUntraced(function*({ retryAfter, status }: Answer) {
+    const millis = Option.getOrElse(retryAfter, () => Math.min(refusedMillisMax, refusedMillis * 2 ** refusals))
+    refusals++
+    yield* count("refused")
+    yield* limits.pause({ bucket: name, millis, reason: `R2Z2 answered ${status}` })
+    yield* Effect.logWarning(`r2z2 answered ${status}: no request for ${Math.round(millis / 1000)} s`)
+  })
+
+  /** The text of a file, or none for 404. */
+  const get = Effect.fnUntraced(function*(path: string) {
+    for (;;) {
+      const answer = yield* ask(budget, new URL(`${base}/ephemeral/${path}`), deadlineMillis)
+      if (answer.status === 403 || answer.status === 429) {
+        yield* refused(answer)
+        continue
+      }
+      refusals = 0
+      if (answer.status === 404) {
+        yield* count("not_found")
+        return Option.none<string>()
+      }
+      if (answer.status !== 200) {
+        yield* count("error")
+        return yield* new FeedUnavailable({ message: `R2Z2 answered ${answer.status} to ${path}.` })
+      }
+      yield* count("ok")
+      return Option.some(answer.text)
+    }
+  })
+
+  const head = Effect.gen(function*() {
+    const text = yield* get("sequence.json")
+    const decoded = Option.flatMap(text, Schema.decodeUnknownOption(Schema.fromJsonString(Head)))
+    if (Option.isNone(decoded)) return yield* new FeedUnavailable({ message: "R2Z2's sequence.json cannot be read." })
+    return decoded.value.sequence
+  })
+
+  // A fresh daemon begins after the head: what came before is for backfills.
+  let next = Option.getOrUndefined(yield* actor.cursor)
+  if (next === undefined) {
+    next = (yield* head) + 1
+    yield* actor.hear([], next)
+  }
+  let knownHead = 0
+  let pollsAtHead = 0
+  let tries = 0
+
+  for (;;) {
+    const text = yield* get(`${next}.json`)
+    if (Option.isNone(text)) {
+      yield* actor.healthy
+      if (next < knownHead) {
+        yield* Effect.logInfo(`r2z2: ${next} is a hole, going on`)
+        next++
+        yield* actor.hear([], next)
+        continue
+      }
+      yield* Effect.sleep(settings.r2z2Poll)
+      if (++pollsAtHead % pollsBetweenHeads === 0) knownHead = yield* head
+      continue
+    }
+    pollsAtHead = 0
+    const reading = readEntry(next, text.value)
+    if (reading._tag === "Killmail") {
+      yield* actor.hear([reading.heard], next + 1)
+    } else if (++tries < triesForPoison) {
+      // Written in place behind a cache: the next answer may be whole.
+      yield* Effect.sleep(settings.r2z2Poll)
+      continue
+    } else if (reading._tag === "Poison") {
+      const { error, reason } = reading
+      yield* actor.skip({ key: `${name}:${next}`, text: text.value.slice(0, 65_536), reason, error }, next + 1)
+    } else {
+      yield* actor.hear([], next + 1)
+    }
+    tries = 0
+    next++
+  }
+})
+
+export const source: Source<Effect.Services<ReturnType<typeof listen>>> = { name, listen }

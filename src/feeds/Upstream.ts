@@ -1,0 +1,67 @@
+/** One GET to a feed's server: whole text within a deadline, under our name, gated by a budget that all replicas share. */
+import { Effect, Option, Schema } from "effect"
+import { Tracer } from "effect"
+import { HttpClient, HttpClientRequest } from "effect/http"
+import { Settings, userAgentFor } from "../Settings.ts"
+import { RateLimits } from "../store/RateLimits.ts"
+
+/** The feed did not answer as it should: socket, deadline, status. Its actor starts again after a while. */
+export class FeedUnavailable extends Schema.TaggedError<FeedUnavailable>()("FeedUnavailable", {
+  message: Schema.String
+}) {}
+
+export interface Answer {
+  readonly status: number
+  readonly text: string
+  /** Milliseconds that the server asks us to wait, where it says so. */
+  readonly retryAfter: Option.Option<number>
+}
+
+/** Requests of one upstream: so many in so many milliseconds, over all replicas. */
+export interface Budget {
+  readonly bucket: string
+  readonly limit: number
+  readonly windowMillis: number
+}
+
+/** Waits for its turn in the budget, however long that takes, and asks. */
+export const ask = Effect.fnUntraced(function*(budget: Budget, url: URL, deadlineMillis: number) {
+  const limits = yield* RateLimits
+  const settings = yield* Settings
+  const client = HttpClient.followRedirects(yield* HttpClient.HttpClient, 3)
+  const userAgent = yield* userAgentFor(settings, url)
+  for (;;) {
+    const wait = yield* limits.take({ ...budget, tokens: 1 })
+    if (wait <= 0) break
+    yield* Effect.sleep(Math.min(wait, 60_000))
+  }
+  return yield* client.execute(
+    HttpClientRequest.get(url, { headers: { "user-agent": userAgent, accept: "application/json" } })
+  ).pipe(
+    Effect.flatMap((response) =>
+      Effect.map(response.text, (text): Answer => ({
+        status: response.status,
+        text,
+        retryAfter: retryAfterMillis(response.headers["retry-after"])
+      }))
+    ),
+    Effect.provideService(Tracer.DisablePropagation, true),
+    Effect.timeoutOrElse({
+      duration: deadlineMillis,
+      orElse: () =>
+        Effect.fail(new FeedUnavailable({ message: `${url.host} did not answer within ${deadlineMillis} ms.` }))
+    }),
+    Effect.catchTag(
+      "HttpClientError",
+      (error) => Effect.fail(new FeedUnavailable({ message: `${url.host} cannot be reached: ${error.message}` }))
+    )
+  )
+})
+
+/** RFC 9110: seconds, or a date. */
+const retryAfterMillis = (header: string | undefined): Option.Option<number> => {
+  if (header === undefined) return Option.none()
+  const seconds = Number(header)
+  const millis = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(header) - Date.now()
+  return Number.isFinite(millis) && millis >= 0 ? Option.some(millis) : Option.none()
+}

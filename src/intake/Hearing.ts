@@ -1,0 +1,56 @@
+/** What it means to hear of a killmail: who may name one, and the job that follows. The handler is in IngestKillmail.ts. */
+import { Schema } from "effect"
+import { Id, KillmailHash, type KillmailRef } from "../domain/Killmail.ts"
+import * as Job from "../jobs/Job.ts"
+import type { Hearing } from "../store/FeedStore.ts"
+
+/** A killmail as somebody named it, unchecked but for its id and hash. */
+export interface Heard extends KillmailRef {
+  readonly body?: unknown
+  /** What zKillboard says of it. */
+  readonly zkb?: unknown
+  /** When the feed published it, in milliseconds since 1970. */
+  readonly publishedAt?: number | undefined
+}
+
+/** Another hash of the same killmail is another job: one of the two may be wrong. */
+export const keyOf = ({ hash, killmail_id }: KillmailRef): string => `killmail:${killmail_id}:${hash}`
+
+/** Work to do for one killmail that was heard of and is not in the ledger. */
+export const IngestKillmail = Job.make({
+  name: "ingest_killmail",
+  payload: Schema.Struct({
+    killmail_id: Id,
+    hash: KillmailHash,
+    source: Schema.String,
+    /** ISO time at which it was heard of. */
+    heard_at: Schema.String,
+    body: Schema.optionalKey(Schema.NullOr(Schema.Unknown)),
+    zkb: Schema.optionalKey(Schema.NullOr(Schema.Unknown)),
+    traceparent: Schema.optionalKey(Schema.NullOr(Schema.String))
+  }),
+  key: keyOf,
+  tier: "live"
+})
+export type IngestPayload = typeof IngestKillmail.payload.Type
+
+/** What the store's `hear_killmails` takes for one naming. */
+export const hearingOf = (
+  source: string,
+  tier: Job.Tier,
+  { body, hash, killmail_id, zkb }: Heard,
+  traceparent?: string
+): Hearing => ({
+  killmail_id,
+  key: keyOf({ killmail_id, hash }),
+  priority: Job.tiers[tier],
+  payload: {
+    killmail_id,
+    hash,
+    source,
+    heard_at: new Date().toISOString(),
+    ...(body === undefined ? {} : { body }),
+    ...(zkb === undefined ? {} : { zkb }),
+    ...(traceparent === undefined ? {} : { traceparent })
+  } satisfies IngestPayload
+})

@@ -1,0 +1,117 @@
+/**
+ * The walk of a killmail from hearsay to the store, top to bottom: known already? stop. The body as it came along, or from
+ * ESI; checked against its hash; stored once and published.
+ */
+import { Effect, Metric, Option, Schema } from "effect"
+import type { SqlError } from "effect/sql"
+import { hashOf, Killmail } from "../domain/Killmail.ts"
+import { Esi } from "../esi/Esi.ts"
+import type { EsiError } from "../esi/EsiError.ts"
+import * as Job from "../jobs/Job.ts"
+import { handle } from "../jobs/JobRunner.ts"
+import { isBadRow, sqlState } from "../store/Database.ts"
+import { KillmailStore } from "../store/KillmailStore.ts"
+import { killmailsProcessed } from "../telemetry/Metrics.ts"
+import { continueTrace } from "../telemetry/TraceContext.ts"
+import { IngestKillmail, type IngestPayload as Heard } from "./Hearing.ts"
+import { Recorder } from "./Recorder.ts"
+
+export const ingestKillmail = handle(IngestKillmail, (heard: Heard) =>
+  Effect.gen(function*() {
+    const store = yield* KillmailStore
+    const recorder = yield* Recorder
+
+    const killmail = yield* Effect.interruptible(Effect.gen(function*() {
+      if (yield* store.isKnown(heard.killmail_id)) return Option.none<Killmail>()
+      return Option.some(yield* plausible(yield* bodyOf(heard)))
+    }))
+    if (Option.isNone(killmail)) return yield* count("known", heard)
+
+    const receipt = yield* recorder.record({
+      killmail: killmail.value,
+      hash: heard.hash,
+      source: heard.source,
+      heardAt: new Date(heard.heard_at),
+      zkb: heard.zkb ?? undefined
+    })
+    yield* Effect.logDebug(`killmail ${heard.killmail_id} ${receipt.outcome}`)
+    return yield* count(receipt.outcome, heard)
+  }).pipe(
+    Effect.catchTags({ SqlError: explainSql, RecorderClosed: () => postponed(1000, "The daemon is stopping.") }),
+    Effect.tapError((error) => count(error._tag === "JobPostponed" ? "postponed" : "failed", heard)),
+    Effect.withSpan("ingest killmail", {
+      attributes: { "killmail.id": heard.killmail_id, "killmail.source": heard.source }
+    }),
+    Effect.annotateLogs({ killmail_id: heard.killmail_id }),
+    continueTrace(heard.traceparent)
+  ))
+
+/**
+ * The feed's body if it decodes, is of this killmail and fits the hash; else ESI's, which is the truth even where it fits
+ * no hash: CCP rebuilt two old mails by hand.
+ */
+const bodyOf = Effect.fnUntraced(function*(heard: Heard) {
+  const brought = decodeBody(heard.body)
+  if (
+    Option.isSome(brought) && brought.value.killmail_id === heard.killmail_id && hashOf(brought.value) === heard.hash
+  ) {
+    return brought.value
+  }
+  if (heard.body !== undefined && heard.body !== null) {
+    yield* Effect.logInfo(`killmail ${heard.killmail_id}: the body from ${heard.source} does not fit, asking ESI`)
+  }
+  const esi = yield* Esi
+  const { killmail } = yield* esi.killmail(heard).pipe(
+    Effect.mapError((error) => error._tag === "EsiError" ? explainEsi(error) : error)
+  )
+  return killmail
+})
+
+const decodeBody = Schema.decodeUnknownOption(Killmail)
+
+/** EVE opened on 2003-05-06; two months ahead is no clock that is a little off. */
+const plausible = Effect.fnUntraced(function*(killmail: Killmail) {
+  const time = Date.parse(killmail.killmail_time)
+  if (time < Date.UTC(2003, 4, 6) || time > Date.now() + 62 * 86_400_000) {
+    return yield* new Job.JobRefused({
+      reason: "implausible_time",
+      message:
+        `Killmail ${killmail.killmail_id} has the time ${killmail.killmail_time}, wants one since EVE opened and not in the far future.`
+    })
+  }
+  return killmail
+})
+
+const postponed = (delayMillis: number, message: string) => new Job.JobPostponed({ delayMillis, message })
+
+/** What ESI's answer means for the job. Jobs that wait for ESI come back spread over as long again. */
+const explainEsi = ({ reason }: EsiError) => {
+  const { message } = reason
+  switch (reason._tag) {
+    case "EsiNotFound":
+      return new Job.JobRefused({ reason: "not_found", message })
+    case "EsiHashMismatch":
+      return new Job.JobRefused({ reason: "hash_mismatch", message })
+    case "EsiUndecodable":
+      return new Job.JobRefused({ reason: "undecodable", message })
+    case "EsiPaused":
+      return postponed(reason.waitMillis * (1 + Math.random()), message)
+    case "EsiUnavailable":
+      return new Job.JobFailed({ reason: "esi_unavailable", message })
+    case "EsiRefused":
+      return new Job.JobFailed({ reason: "esi_refused", message })
+  }
+}
+
+const explainSql = (error: SqlError.SqlError) =>
+  isBadRow(error)
+    ? new Job.JobRefused({ reason: "bad_row", message: `Postgres refuses the killmail: ${causeText(error)}` })
+    : sqlState(error) === undefined
+    ? postponed(2000, `Postgres was not there: ${error.message}`)
+    : new Job.JobFailed({ reason: "database", message: `Postgres: ${causeText(error)}` })
+
+const causeText = (error: SqlError.SqlError): string =>
+  error.reason.cause instanceof Error ? error.reason.cause.message : error.message
+
+const count = (outcome: string, { source }: Heard) =>
+  Effect.as(Metric.update(Metric.withAttributes(killmailsProcessed, { source, outcome }), 1), { outcome })

@@ -1,0 +1,85 @@
+/** The queue as a table: adding jobs in the caller's transaction, and what operators look at and do. */
+import { Context, Effect, Layer, Schema } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import { type Job, tiers } from "./Job.ts"
+
+/** One row of the view `job_stats`. */
+export interface JobStats {
+  readonly task: string
+  readonly priority: number
+  readonly waiting: number
+  readonly scheduled: number
+  readonly active: number
+  readonly failed: number
+  readonly completed: number
+  readonly oldest_waiting: Date | null
+}
+
+export class JobQueue extends Context.Service<JobQueue, {
+  /** Adds a job; inside `sql.withTransaction` it exists when, and only if, that commits. */
+  readonly add: <Payload>(
+    job: Job<Payload>,
+    payload: Payload,
+    options?: { readonly delayMillis?: number; readonly priority?: number }
+  ) => Effect.Effect<void, SqlError.SqlError>
+  /** Sees to it that a job that keeps itself going is there, once, over all replicas. */
+  readonly ensure: <Payload>(job: Job<Payload>, payload: Payload) => Effect.Effect<void, SqlError.SqlError>
+  readonly stats: (task?: string) => Effect.Effect<ReadonlyArray<JobStats>, SqlError.SqlError>
+  /** Forgets the dead letters of a task; returns how many. */
+  readonly clearFailed: (task: string) => Effect.Effect<number, SqlError.SqlError>
+  /** Puts the dead letters of a task back into the queue, with all their attempts; returns how many. */
+  readonly retryFailed: (task: string) => Effect.Effect<number, SqlError.SqlError>
+}>()("killmaild/jobs/JobQueue") {
+  static readonly layer = Layer.effect(
+    JobQueue,
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+
+      const add: JobQueue["Service"]["add"] = (job, payload, options) =>
+        Effect.asVoid(sql`
+          select id from graphile_worker.add_job(
+            ${job.name}, ${encode(job, payload)}::json,
+            run_at => now() + ${options?.delayMillis ?? 0} * interval '1 millisecond',
+            max_attempts => ${job.attempts}, job_key => ${job.key(payload) ?? null},
+            priority => ${options?.priority ?? tiers[job.tier]})`)
+
+      const ensure: JobQueue["Service"]["ensure"] = (job, payload) =>
+        Effect.asVoid(sql`
+          select id from graphile_worker.add_job(
+            ${job.name}, ${encode(job, payload)}::json, max_attempts => ${job.attempts},
+            job_key => ${job.key(payload) ?? job.name}, priority => ${
+          tiers[job.tier]
+        }, job_key_mode => 'unsafe_dedupe')`)
+
+      const stats: JobQueue["Service"]["stats"] = (task) =>
+        sql<JobStats>`
+          select task, priority, waiting::float8, scheduled::float8, active::float8, failed::float8, completed::float8,
+            oldest_waiting
+          from job_stats
+          where ${task ?? null}::text is null or task = ${task ?? null}
+          order by task, priority`
+
+      const clearFailed: JobQueue["Service"]["clearFailed"] = (task) =>
+        Effect.map(sql`delete from dead_letters where task = ${task} returning id`, (rows) => rows.length)
+
+      const retryFailed: JobQueue["Service"]["retryFailed"] = (task) =>
+        Effect.map(
+          sql<{ readonly count: number }>`
+            with letters as (delete from dead_letters where task = ${task} returning *),
+            specs as (
+              select array_agg((task, payload, null, null, 3, key, priority, null)::graphile_worker.job_spec) as list
+              from letters
+            )
+            select count(added.id)::int as count
+            from specs, lateral graphile_worker.add_jobs(specs.list) added
+            where specs.list is not null`,
+          ([row]) => row!.count
+        )
+
+      return JobQueue.of({ add, ensure, stats, clearFailed, retryFailed })
+    })
+  )
+}
+
+const encode = <Payload>(job: Job<Payload>, payload: Payload): string =>
+  JSON.stringify(Schema.encodeSync(job.payload)(payload))

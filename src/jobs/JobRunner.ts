@@ -1,0 +1,248 @@
+/**
+ * Runs jobs: each handler is an Effect, its outcome decides what becomes of the job, and graphile-worker does the rest.
+ * The queue knows no killmail.
+ */
+import { Cause, Effect, Exit, Layer, Metric, Random, Redacted, Schema, type Scope } from "effect"
+import { SqlClient } from "effect/sql"
+import { type Job as QueuedJob, Logger, run, type Runner, type TaskList } from "graphile-worker"
+import { EventEmitter } from "node:events"
+import { Pool as ConnectionPool } from "pg"
+import { Settings } from "../Settings.ts"
+import { type Job, type JobError, JobFailed, JobPostponed, JobRefused } from "./Job.ts"
+import { JobQueue } from "./JobQueue.ts"
+
+/**
+ * A job with its handler. It runs uninterruptibly: what may be cut off by a stop is wrapped in `Effect.interruptible`,
+ * what must end in the truth (a transaction under way) is not. The result, if any, is kept in `job_runs`.
+ */
+export interface Handler<R> {
+  readonly job: Job<unknown>
+  readonly run: (payload: unknown, attempt: number) => Effect.Effect<unknown, JobError, R>
+}
+
+export const handle = <Payload, R>(
+  job: Job<Payload>,
+  run: (payload: Payload) => Effect.Effect<unknown, JobError, R>
+): Handler<R> => ({
+  job: job as Job<unknown>,
+  run: (payload) =>
+    Schema.decodeUnknownEffect(job.payload)(payload).pipe(
+      Effect.mapError((error) =>
+        new JobRefused({ reason: "bad_payload", message: `The payload does not fit: ${error}` })
+      ),
+      Effect.flatMap(run)
+    )
+})
+
+/** What a handler needs. */
+export type Services<H> = H extends Handler<infer R> ? R : never
+
+/** Slots of their own, so that work of another pool cannot fill them all. */
+export interface Pool<R> {
+  readonly handlers: ReadonlyArray<Handler<R>>
+  /** Jobs at a time. */
+  readonly concurrency: number
+  /** Jobs fetched ahead of the slots, in one statement; 0 fetches one by one. */
+  readonly fetchAhead: number
+  /** Whether each run leaves a row in `job_runs`. */
+  readonly recorded: boolean
+}
+
+const jobsTotal = Metric.counter("killmaild_jobs_total", { description: "Jobs by task and outcome", incremental: true })
+const jobSeconds = Metric.histogram("killmaild_job_seconds", {
+  description: "Time a job's handler took, in seconds",
+  boundaries: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
+})
+
+type Outcome = "completed" | "retrying" | "rescheduled" | "failed" | "interrupted"
+
+/** Thrown to graphile-worker for a job that stays in the queue; it unlocks the row that `postpone` has prepared. */
+class StaysQueued extends Error {}
+
+const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, pools: ReadonlyArray<Pool<R>>) {
+  const sql = yield* SqlClient.SqlClient
+  const queue = yield* JobQueue
+  const settings = yield* Settings
+  const context = yield* Effect.context<R>()
+
+  /**
+   * Sets when the job runs again, while it is still locked. graphile-worker then unlocks it and adds e^attempts seconds
+   * to `run_at`, which is taken off here; so the least delay is 1 s. False: somebody replaced the job meanwhile.
+   */
+  const postpone = (job: QueuedJob, attempts: number, delayMillis: number) =>
+    Effect.map(
+      sql`
+        update graphile_worker._private_jobs
+        set attempts = ${attempts},
+          run_at = now() + ${delayMillis} * interval '1 millisecond' - exp(${attempts}) * interval '1 second'
+        where id = ${BigInt(job.id)} and key is not distinct from ${job.key}
+        returning id`,
+      (rows) => rows.length === 1
+    )
+
+  const bury = (job: QueuedJob, reason: string, error: string) =>
+    sql`
+      insert into dead_letters (task, key, payload, reason, error, attempts, priority)
+      values (${job.task_identifier}, ${job.key}, ${JSON.stringify(job.payload)}::json, ${reason}, ${error},
+        ${job.attempts}, ${job.priority})
+      on conflict (task, key) do update set payload = excluded.payload, reason = excluded.reason,
+        error = excluded.error, attempts = excluded.attempts, priority = excluded.priority, at = now()`
+
+  const keepGoing = (handler: Handler<R>, job: QueuedJob) =>
+    handler.job.every === undefined
+      ? Effect.void
+      : queue.add(handler.job, job.payload, { delayMillis: handler.job.every / settings.scheduleSpeed })
+
+  const settle = Effect.fnUntraced(function*(handler: Handler<R>, job: QueuedJob, exit: Exit.Exit<unknown, JobError>) {
+    const stays = (outcome: Outcome, attempts: number, delayMillis: number) =>
+      Effect.map(postpone(job, attempts, delayMillis), (kept) => ({ outcome, kept }))
+    if (Exit.isSuccess(exit)) {
+      yield* keepGoing(handler, job)
+      return { outcome: "completed" as Outcome, kept: false }
+    }
+    if (Cause.hasInterruptsOnly(exit.cause)) return yield* stays("interrupted", job.attempts - 1, 0)
+    const error = Cause.squash(exit.cause)
+    if (error instanceof JobPostponed) return yield* stays("rescheduled", job.attempts - 1, error.delayMillis)
+    const refused = error instanceof JobRefused
+    if (!refused && job.attempts < handler.job.attempts) {
+      const jitter = yield* Random.nextBetween(0.85, 1.15)
+      return yield* stays("retrying", job.attempts, handler.job.retryAfter(job.attempts) * jitter)
+    }
+    const reason = refused || error instanceof JobFailed ? error.reason : "defect"
+    const message = error instanceof Error ? error.message : String(error)
+    yield* Effect.logWarning(`${job.task_identifier} ${job.key ?? job.id} became a dead letter (${reason}): ${message}`)
+    yield* bury(job, reason, message)
+    yield* keepGoing(handler, job)
+    return { outcome: "failed" as Outcome, kept: false }
+  })
+
+  const recordStart = (job: QueuedJob) =>
+    Effect.map(
+      sql<{ readonly id: bigint }>`
+        insert into job_runs (task, key, character_id, status, attempts, priority)
+        values (${job.task_identifier}, ${job.key}, (${JSON.stringify(job.payload)}::json->>'character_id')::bigint,
+          'running', ${job.attempts}, ${job.priority})
+        returning id`,
+      ([row]) => row!.id
+    )
+
+  const recordEnd = (run: bigint, outcome: Outcome, exit: Exit.Exit<unknown, JobError>) =>
+    sql`
+      update job_runs set status = ${outcome}, completed_at = clock_timestamp(),
+        result = ${Exit.isSuccess(exit) ? JSON.stringify(exit.value ?? null) : null}::json,
+        error = ${Exit.isFailure(exit) ? Cause.pretty(exit.cause).slice(0, 2000) : null}
+      where id = ${run}`
+
+  const perform = Effect.fnUntraced(function*(pool: Pool<R>, handler: Handler<R>, job: QueuedJob) {
+    const run = pool.recorded ? yield* recordStart(job) : undefined
+    const started = performance.now()
+    const exit = yield* Effect.exit(handler.run(job.payload, job.attempts))
+    const { kept, outcome } = yield* settle(handler, job, exit)
+    if (run !== undefined) yield* recordEnd(run, outcome, exit)
+    const task = { task: job.task_identifier }
+    yield* Metric.update(Metric.withAttributes(jobsTotal, { ...task, outcome }), 1)
+    yield* Metric.update(Metric.withAttributes(jobSeconds, task), (performance.now() - started) / 1000)
+    return kept ? Exit.isFailure(exit) ? Cause.pretty(exit.cause).slice(0, 500) : outcome : undefined
+  })
+
+  const runPromiseExit = Effect.runPromiseExitWith(context)
+
+  const startPool = Effect.fnUntraced(function*(pool: Pool<R>) {
+    const running = new Set<Promise<unknown>>()
+    const taskList: TaskList = Object.fromEntries(pool.handlers.map((handler) => [
+      handler.job.name,
+      async (_payload, helpers) => {
+        const promise = runPromiseExit(perform(pool, handler, helpers.job), {
+          signal: helpers.abortSignal,
+          // A handler that was told to stop still ends in what really happened: stored is stored.
+          uninterruptible: true
+        })
+        running.add(promise)
+        const exit = await promise.finally(() => running.delete(promise))
+        if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
+        if (exit.value !== undefined) throw new StaysQueued(exit.value)
+      }
+    ]))
+    const events = new EventEmitter()
+    const poolIds: Array<string> = []
+    events.on("pool:create", (event: { readonly workerPool: { readonly id: string } }) => {
+      poolIds.push(event.workerPool.id)
+    })
+    const connections = yield* acquireConnections(url)
+    yield* Effect.acquireRelease(
+      Effect.promise(() =>
+        run({
+          pgPool: connections,
+          noHandleSignals: true,
+          taskList,
+          events,
+          preset: {
+            worker: {
+              concurrentJobs: pool.concurrency,
+              pollInterval: 2000,
+              completeJobBatchDelay: 0,
+              failJobBatchDelay: 0,
+              gracefulShutdownAbortTimeout: 3000,
+              logger: new Logger(() => () => {}),
+              ...(pool.fetchAhead === 0 ? {} : { localQueue: { size: pool.fetchAhead } })
+            }
+          }
+        })
+      ),
+      (runner) => Effect.promise(() => stop(runner, running, connections, poolIds))
+    )
+  })
+
+  yield* Effect.forEach(pools, startPool, { discard: true })
+  for (const { handlers } of pools) {
+    for (const { job } of handlers) if (job.every !== undefined) yield* queue.ensure(job, {})
+  }
+})
+
+/** The queue's own connections: few, as fetching and completing go in batches. */
+const acquireConnections = (url: Redacted.Redacted): Effect.Effect<ConnectionPool, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const pool = new ConnectionPool({
+        connectionString: Redacted.value(url),
+        max: 6,
+        connectionTimeoutMillis: 5000,
+        application_name: "killmaild jobs"
+      })
+      // Without a listener a lost idle connection would end the process; the next query reports it.
+      pool.on("error", () => {})
+      pool.on("connect", (client) => client.on("error", () => {}))
+      return pool
+    }),
+    (pool) => Effect.promise(() => pool.end())
+  )
+
+/**
+ * `runner.stop()` returns before the last completions are written, and can leave rows locked for four hours; so: wait
+ * for the handlers, give the rows a moment, then unlock what is left of this pool.
+ */
+const stop = async (
+  runner: Runner,
+  running: ReadonlySet<Promise<unknown>>,
+  connections: ConnectionPool,
+  poolIds: ReadonlyArray<string>
+): Promise<void> => {
+  await runner.stop().catch(() => {})
+  await Promise.allSettled(running)
+  const locked = () =>
+    connections.query<{ count: number }>(
+      "select count(*)::int as count from graphile_worker._private_jobs where locked_by = any($1)",
+      [poolIds]
+    ).then(({ rows }) => rows[0]!.count, () => 0)
+  for (let tries = 0; tries < 20 && await locked() > 0; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  await connections.query(
+    "update graphile_worker._private_jobs set attempts = greatest(0, attempts - 1) where locked_by = any($1)",
+    [poolIds]
+  ).catch(() => {})
+  await connections.query("select graphile_worker.force_unlock_workers($1)", [poolIds]).catch(() => {})
+}
+
+/** Runs these pools for as long as the layer lives. */
+export const layer = <R>(url: Redacted.Redacted, pools: ReadonlyArray<Pool<R>>) => Layer.effectDiscard(make(url, pools))

@@ -1,0 +1,41 @@
+/** The command line: which commands there are, and what an error looks like from outside. */
+import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { Cause, Effect, Exit, Predicate, Runtime } from "effect"
+import { CliError, Command } from "effect/cli"
+import { add } from "./commands/Add.ts"
+import { databaseUrl } from "./commands/DatabaseUrl.ts"
+import { demo } from "./commands/Demo.ts"
+import { queue } from "./commands/Queue.ts"
+import { sandbox } from "./commands/Sandbox.ts"
+import { migrate, restored } from "./commands/Schema.ts"
+import { serve } from "./commands/Serve.ts"
+import { settings } from "./commands/ShowSettings.ts"
+import { version } from "./Settings.ts"
+
+const killmaild = Command.make("killmaild").pipe(
+  Command.withDescription("Your own complete, live copy of EVE Online's killmails in one Postgres"),
+  Command.withSubcommands([serve, demo, sandbox, migrate, settings, add, queue, databaseUrl, restored])
+)
+
+/** One sentence for an error that was foreseen; everything there is for one that was not. */
+const explain = (cause: Cause.Cause<unknown>) =>
+  Effect.sync(() => {
+    if (Cause.hasInterruptsOnly(cause)) return
+    const error = Cause.squash(cause)
+    // The command line has shown its own already, with the help that fits.
+    if (CliError.isCliError(error)) return
+    const foreseen = cause.reasons.some(Cause.isFailReason) && Predicate.hasProperty(error, "message")
+    process.stderr.write(`killmaild: ${foreseen ? error.message : Cause.pretty(cause)}\n`)
+  })
+
+Command.run(killmaild, { version }).pipe(
+  Effect.provide(NodeServices.layer),
+  Effect.tapCause(explain),
+  NodeRuntime.runMain({
+    disableErrorReporting: true,
+    teardown: (exit, onExit) =>
+      Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+        ? onExit(Number(process.exitCode ?? 130))
+        : Runtime.defaultTeardown(exit, (code) => onExit(code === 0 ? 0 : code))
+  })
+)

@@ -1,0 +1,155 @@
+/**
+ * ESI, EVE's own API (compatibility date 2026-08-18): killmails, the server's status and one route of the old kind. Limits,
+ * headers and error bodies as in the OpenAPI document of that date and as observed.
+ */
+import { createHash } from "node:crypto"
+import { STATUS_CODES } from "node:http"
+import type { Killmail } from "../domain/Killmail.ts"
+import { bucketOf, errorLimitOf } from "./EsiLimits.ts"
+import { isType } from "./Gazetteer.ts"
+import type { Judge } from "./Judge.ts"
+import { nameOf } from "./People.ts"
+import type { Universe } from "./Universe.ts"
+import { type Answer, type Ask, json, type Upstream } from "./Upstream.ts"
+
+/** A killmail never changes; 30 days is how long ESI says so. In milliseconds, like the other. */
+const killmailCache = 30 * 24 * 3_600_000
+const statusCache = 30_000
+const typeCache = 3_600_000
+
+export interface Esi extends Upstream {
+  readonly know: (killmail: Killmail, hash: string) => void
+  /** The game server behind ESI goes down, as every day at 11:00 UTC, or comes up again. */
+  readonly tranquility: (down: boolean) => void
+}
+
+export const esi = (universe: Universe, judge: Judge, speed: number): Esi => {
+  const taught = new Map<number, Map<string, Killmail>>()
+  const killmailBucket = bucketOf("killmail", 3600, speed, judge)
+  const statusBucket = bucketOf("status", 600, speed, judge)
+  const errorLimit = errorLimitOf(speed, judge)
+  let isDown = false
+  let failures = 0
+
+  const answer = (ask: Ask): Answer => {
+    const route = routeOf(ask.path)
+    const limit = route === "killmail" ? killmailBucket : route === "status" ? statusBucket : errorLimit
+    return errorLimit.refusal(ask) ?? limit.apply(ask, () => {
+      if (isDown) return downtime(route === "status" ? 0 : failures++)
+      const complaint = badDate(ask)
+      if (complaint !== undefined) return json(400, { error: complaint })
+      switch (route) {
+        case "killmail":
+          return killmail(ask)
+        case "status":
+          return status(ask)
+        case "type":
+          return type(ask)
+        case undefined:
+          return json(404, { error: "Not found" })
+      }
+    })
+  }
+
+  const killmail = (ask: Ask): Answer => {
+    const [, id, hash] = killmailRoute.exec(ask.path)!
+    const mails = taught.get(Number(id)) ?? universe.known(Number(id), ask.at)
+    if (mails.size === 0) return json(404, { error: "Killmail not found" })
+    const found = mails.get(hash!)
+    if (found === undefined) return json(422, { error: "Invalid killmail_id and/or killmail_hash" })
+    return cached(ask, found, killmailCache, new Date(found.killmail_time))
+  }
+
+  const status = (ask: Ask): Answer =>
+    cached(
+      ask,
+      {
+        players: 18_000 + Math.round(6_000 * Math.sin(ask.at / 86_400_000 * 2 * Math.PI)),
+        server_version: "3444265",
+        start_time: new Date(ask.at - (ask.at - elevenOClock) % 86_400_000).toISOString().slice(0, 19) + "Z",
+        vip: false
+      },
+      statusCache,
+      new Date(ask.at)
+    )
+
+  const type = (ask: Ask): Answer => {
+    const id = Number(typeRoute.exec(ask.path)![1])
+    if (!isType(id)) return json(404, { error: "Type not found!" })
+    const { quietMillis: _, ...answer } = cached(
+      ask,
+      { type_id: id, name: nameOf(id), description: "", group_id: 0, published: true },
+      typeCache,
+      new Date(ask.at)
+    )
+    return answer
+  }
+
+  /** 200 with all the headers of a cache, or 304 with no body to a client that has it already. */
+  const cached = (ask: Ask, body: unknown, millis: number, modified: Date): Answer => {
+    const text = JSON.stringify(body)
+    const etag = `W/"${createHash("sha1").update(text).digest("hex")}"`
+    const headers = {
+      "cache-control": "public",
+      etag,
+      expires: new Date(ask.at + millis / speed).toUTCString(),
+      "last-modified": modified.toUTCString(),
+      // The date of the route's own version, which for all of these is the oldest.
+      "x-compatibility-date": "2020-01-01"
+    }
+    return ask.headers["if-none-match"] === etag
+      ? { status: 304, headers, quietMillis: millis / speed }
+      : { ...json(200, body, headers), quietMillis: millis / speed }
+  }
+
+  return {
+    name: "esi",
+    environment: ["KILLMAILD_ESI_URL", "/esi"],
+    scopeOf: (path) => {
+      const route = routeOf(path)
+      return route === "killmail" || route === "status" ? `esi ${route}` : "esi"
+    },
+    answer,
+    know: (mail, hash) => {
+      const mails = taught.get(mail.killmail_id) ?? new Map<string, Killmail>()
+      taught.set(mail.killmail_id, mails.set(hash, mail))
+    },
+    tranquility: (down) => {
+      isDown = down
+    }
+  }
+}
+
+// Versions before the path still answer "for the foreseeable future".
+const killmailRoute = /^(?:\/latest|\/v\d)?\/killmails\/(\d{1,15})\/([0-9a-f]{40})\/?$/
+const statusRoute = /^(?:\/latest|\/v\d)?\/status\/?$/
+const typeRoute = /^(?:\/latest|\/v\d)?\/universe\/types\/(\d{1,15})\/?$/
+
+const routeOf = (path: string): "killmail" | "status" | "type" | undefined =>
+  killmailRoute.test(path) ? "killmail" : statusRoute.test(path) ? "status" : typeRoute.test(path) ? "type" : undefined
+
+const elevenOClock = 11 * 3_600_000
+
+/** What is wrong with the compatibility date; "today" begins at 11:00 UTC. No date is fine, and means the oldest. */
+const badDate = (ask: Ask): string | undefined => {
+  const header = ask.headers["x-compatibility-date"]
+  const date = (Array.isArray(header) ? header[0] : header) ?? ask.query.get("compatibility_date") ?? undefined
+  if (date === undefined) return undefined
+  const parsed = /^\d{4}-\d{2}-\d{2}$/.test(date) ? Date.parse(date) : Number.NaN
+  if (Number.isNaN(parsed)) return `compatibility date "${date}" is not a date`
+  return parsed > ask.at - elevenOClock ? `compatibility date ${date} is in the future` : undefined
+}
+
+/** Sometimes the proxy's HTML, sometimes ESI's own JSON. */
+const downtime = (count: number): Answer =>
+  count % 2 === 0 ? htmlError(503) : json(504, { error: "Timeout contacting tranquility", timeout: 10 })
+
+export const htmlError = (status: number): Answer => {
+  const title = `${status} ${STATUS_CODES[status] ?? ""}`
+  return {
+    status,
+    headers: { "content-type": "text/html" },
+    body:
+      `<html>\r\n<head><title>${title}</title></head>\r\n<body>\r\n<center><h1>${title}</h1></center>\r\n</body>\r\n</html>\r\n`
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * A small New Eden on localhost: the outside services that killmaild uses, with their true protocols, limits and oddities,
+ * and a judge that writes down every rule that a client breaks. It serves `killmaild demo`, `killmaild sandbox` and tests.
+ */
+import { Effect, Schema, type Scope } from "effect"
+import { hashOf, type Killmail } from "../domain/Killmail.ts"
+import { clockwork } from "./Clockwork.ts"
+import { corpus } from "./Corpus.ts"
+import { readCorpus } from "./CorpusFiles.ts"
+import { esi } from "./Esi.ts"
+import { makeFaults, makeScript, type Rule } from "./Faults.ts"
+import { makeJudge, type Violation } from "./Judge.ts"
+import { packagesOf, publishedPackages } from "./Packages.ts"
+import { r2z2 } from "./R2z2.ts"
+import { redisq } from "./Redisq.ts"
+import { listen, type Request } from "./Server.ts"
+import { type Publication, type Stage, stage } from "./Stage.ts"
+
+export interface SandboxOptions {
+  /** 0 takes a free one. Always binds 127.0.0.1. */
+  readonly port: number
+  /** Multiplies every budget and divides windows, cache times, prescribed waits and retention; 1 is the true speed. */
+  readonly speed: number
+  /** The same seed, the same New Eden. */
+  readonly seed: string
+  /** Share of requests, 0 to 1, that meet an accident. */
+  readonly faults: number
+  /** A folder, or one file, of real mails to play instead of generated ones. */
+  readonly corpus?: string
+  /** `clock`: mails appear by the clock. `manual`: only what a test publishes. */
+  readonly world: "clock" | "manual"
+}
+
+/** The sandbox cannot start: one sentence that says why. */
+export class SandboxError extends Schema.TaggedError<SandboxError>()("SandboxError", { message: Schema.String }) {}
+
+export interface Sandbox {
+  readonly url: string
+  /** Settings that point killmaild here. */
+  readonly environment: Readonly<Record<string, string>>
+  readonly violations: () => ReadonlyArray<Violation>
+  /** The newest requests, at least 10,000. */
+  readonly requests: () => ReadonlyArray<Request>
+  /** What `GET /killmails/{id}/{hash}` answers; the hash is the mail's own unless another is given. */
+  readonly knowToEsi: (killmail: Killmail, hash?: string) => void
+  /** The manual world's next file; returns its sequence. A hole stays 404 for ever. */
+  readonly publishR2z2: (publication: Publication) => number
+  /** Another file in the place of one already published. */
+  readonly rewriteR2z2: (sequence: number, publication: Publication) => void
+  /** Files before this sequence are no longer kept. */
+  readonly expireR2z2: (sequence: number) => void
+  /** What `listen.php` answers next, to each queueID. */
+  readonly publishRedisq: (package_: unknown) => void
+  /** Scripted faults; the newest rule that replies wins. */
+  readonly intercept: (rule: Rule) => void
+  /** Tranquility, the game server, goes down for ESI, or comes up again. */
+  readonly tranquility: (down: boolean) => void
+}
+
+export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxError, Scope.Scope> = Effect.fn(
+  "Sandbox.start"
+)(function*(options) {
+  const { faults, port, seed, speed } = options
+  if (!(speed > 0 && Number.isFinite(speed))) return yield* refuse(`speed is a number above 0, not ${speed}`)
+  if (!(faults >= 0 && faults <= 1)) return yield* refuse(`faults is a share from 0 to 1, not ${faults}`)
+
+  const manual = options.world === "manual" ? stage() : undefined
+  const universe = manual ?? (options.corpus === undefined
+    ? clockwork(seed, speed)
+    : corpus(yield* attempt(() => readCorpus(options.corpus!)), speed))
+  const published: Array<unknown> = []
+  const packages = manual === undefined
+    ? packagesOf(universe, seed, options.corpus !== undefined)
+    : publishedPackages(published)
+
+  const judge = makeJudge()
+  const script = makeScript()
+  const accident = makeFaults(seed, faults, speed)
+  const ccp = esi(universe, judge, speed)
+  const upstreams = [ccp, r2z2(universe, judge, speed, seed), redisq(packages, judge, speed)]
+  const server = yield* Effect.acquireRelease(
+    attempt(() => listen(port, upstreams, judge, (ask) => script.replyTo(ask) ?? accident(ask))),
+    (running) => Effect.promise(running.close)
+  )
+
+  return {
+    url: server.url,
+    environment: Object.fromEntries(upstreams.map(({ environment: [name, path] }) => [name, server.url + path])),
+    violations: judge.violations,
+    requests: server.requests,
+    knowToEsi: (killmail, hash = hashOf(killmail)) => ccp.know(killmail, hash),
+    publishR2z2: (publication) => onStage(manual).publish(publication),
+    rewriteR2z2: (sequence, publication) => onStage(manual).rewrite(sequence, publication),
+    expireR2z2: (sequence) => onStage(manual).expireBefore(sequence),
+    publishRedisq: (package_) => {
+      onStage(manual)
+      published.push(package_)
+    },
+    intercept: script.add,
+    tranquility: ccp.tranquility
+  }
+})
+
+const refuse = (message: string) => new SandboxError({ message: `the sandbox cannot start: ${message}` })
+
+const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, SandboxError> =>
+  Effect.tryPromise({
+    try: run,
+    catch: (cause) => refuse(cause instanceof Error ? cause.message : String(cause))
+  })
+
+const onStage = (manual: Stage | undefined): Stage => {
+  if (manual === undefined) throw new Error("only the manual world can be published to")
+  return manual
+}

@@ -1,0 +1,167 @@
+/** The one HTTP port: finds the upstream, lets the judge see every request, and answers, with accidents or without. */
+import { once } from "node:events"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import type { Reply } from "./Faults.ts"
+import type { Judge } from "./Judge.ts"
+import type { Answer, Ask, Upstream, UpstreamName } from "./Upstream.ts"
+
+/** One line of the log. `status` is 0 until it is answered, and stays so when the connection was reset. */
+export interface Request {
+  readonly at: number
+  readonly upstream: UpstreamName
+  readonly method: string
+  /** With the prefix and the query: `/esi/killmails/1/ab…/`. */
+  readonly path: string
+  readonly userAgent: string
+  readonly status: number
+  /** The answer was not, or not wholly, the true one. */
+  readonly isFault: boolean
+}
+
+export interface Running {
+  readonly url: string
+  readonly requests: () => ReadonlyArray<Request>
+  readonly close: () => Promise<void>
+}
+
+/** The log keeps at least so many requests, and at most twice as many. */
+const mostRequests = 10_000
+
+export const listen = async (
+  port: number,
+  upstreams: ReadonlyArray<Upstream>,
+  judge: Judge,
+  faultFor: (ask: Ask) => Reply | undefined
+): Promise<Running> => {
+  const byName = new Map(upstreams.map((upstream) => [upstream.name as string, upstream]))
+  let log: Array<{ -readonly [Key in keyof Request]: Request[Key] }> = []
+
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const url = new URL(request.url ?? "/", "http://sandbox")
+    const [, prefix = "", path = "/"] = /^\/([^/]*)(\/.*)?$/.exec(url.pathname) ?? []
+    const upstream = byName.get(prefix)
+    if (upstream === undefined) return write(response, url.pathname === "/sandbox/violations" ? list(judge) : nowhere)
+
+    const ask = askOf(request, response, upstream.name, path, url.searchParams)
+    const entry = {
+      at: ask.at,
+      upstream: upstream.name,
+      method: ask.method,
+      path: url.pathname + url.search,
+      userAgent: ask.client,
+      status: 0,
+      isFault: false
+    }
+    log.push(entry)
+    if (log.length >= 2 * mostRequests) log = log.slice(mostRequests)
+    judge.hear(ask, [...new Set([upstream.scopeOf(path), upstream.name])])
+
+    const fault = faultFor(ask)
+    entry.isFault = fault !== undefined
+    if (fault?.delayMillis !== undefined) await new Promise((resolve) => setTimeout(resolve, fault.delayMillis))
+    if (fault?.reset === true) return void request.socket.resetAndDestroy()
+    const answer = await answerWith(fault, upstream, { ...ask, stale: fault?.stale === true })
+    if (response.destroyed) return
+    entry.status = answer.status
+    if (answer.pause !== undefined) judge.pause(answer.pause.scope, answer.pause.millis, Date.now())
+    // A client that did not get the whole true answer may ask again at once.
+    const { quietMillis } = answer
+    if (fault === undefined && quietMillis !== undefined) {
+      response.once("finish", () => judge.remember(ask, quietMillis, Date.now()))
+    }
+    write(response, answer)
+  }
+
+  const server = createServer((request, response) => {
+    serve(request, response).catch((cause: unknown) => {
+      process.emitWarning(`the sandbox failed to answer ${request.url}: ${String(cause)}`)
+      response.destroy()
+    })
+  })
+  // Longer than any client keeps a connection, so that none is closed under a request.
+  server.keepAliveTimeout = 600_000
+  server.listen(port, "127.0.0.1")
+  await once(server, "listening")
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests: () => log.map((entry) => ({ ...entry })),
+    close: () => close(server)
+  }
+}
+
+const askOf = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  upstream: UpstreamName,
+  path: string,
+  query: URLSearchParams
+): Ask => {
+  const gone = new AbortController()
+  response.once("close", () => gone.abort())
+  return {
+    upstream,
+    method: request.method ?? "GET",
+    path,
+    query,
+    headers: request.headers,
+    client: request.headers["user-agent"] ?? "",
+    at: Date.now(),
+    stale: false,
+    gone: gone.signal
+  }
+}
+
+const answerWith = async (fault: Reply | undefined, upstream: Upstream, ask: Ask): Promise<Answer> => {
+  if (fault?.status !== undefined) {
+    const { body = "", headers = {}, status } = fault
+    const pause = pauseOf(status, headers, upstream, ask.path)
+    return { status, headers, body: cut(body, fault.truncate), ...(pause === undefined ? {} : { pause }) }
+  }
+  if (ask.method !== "GET") return { status: 405, headers: { allow: "GET" }, body: "" }
+  const answer = await upstream.answer(ask)
+  return fault === undefined || answer.status !== 200
+    ? answer
+    : {
+      ...answer,
+      body: cut(fault.body ?? answer.body ?? "", fault.truncate),
+      headers: { ...answer.headers, ...fault.headers }
+    }
+}
+
+/** A refusal that says how long to wait is to be obeyed, an accident's too. */
+const pauseOf = (status: number, headers: Readonly<Record<string, string>>, upstream: Upstream, path: string) => {
+  const told = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+  const seconds = Number(status === 420 ? told["x-esi-error-limit-reset"] ?? told["retry-after"] : told["retry-after"])
+  if (![403, 420, 429].includes(status) || !(seconds > 0)) return undefined
+  return { scope: status === 420 ? upstream.name : upstream.scopeOf(path), millis: seconds * 1000 }
+}
+
+const cut = (body: string, truncate: boolean | number | undefined): string =>
+  truncate === undefined || truncate === false
+    ? body
+    : body.slice(0, truncate === true ? Math.floor(body.length / 2) : truncate)
+
+const write = (response: ServerResponse, { body = "", headers, status }: Answer): void => {
+  // 304 has no body and no length.
+  response.writeHead(status, status === 304 ? headers : { ...headers, "content-length": Buffer.byteLength(body) })
+  response.end(status === 304 ? undefined : body)
+}
+
+const list = (judge: Judge): Answer => ({
+  status: 200,
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(judge.violations(), undefined, 2)
+})
+
+const nowhere: Answer = {
+  status: 404,
+  headers: { "content-type": "text/plain" },
+  body: "This is a sandbox of New Eden: /esi /r2z2 /redisq, and /sandbox/violations for people.\n"
+}
+
+const close = async (server: Server): Promise<void> => {
+  server.close()
+  server.closeAllConnections()
+  if (server.listening) await once(server, "close")
+}

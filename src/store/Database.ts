@@ -1,0 +1,102 @@
+/** Postgres: the client, the schema's version, and what its errors mean. */
+import { PgClient } from "@effect/sql-pg"
+import { Effect, type Layer, Predicate, Redacted, Schema } from "effect"
+import { Migrator, SqlClient, type SqlError } from "effect/sql"
+import { runMigrations as migrateQueue } from "graphile-worker"
+import createKillmails from "../../migrations/0001_create_killmails.ts"
+import createFeeds from "../../migrations/0002_create_feeds.ts"
+import createJobs from "../../migrations/0003_create_jobs.ts"
+import createUpstreamState from "../../migrations/0004_create_upstream_state.ts"
+import { createPartitions } from "./Maintenance.ts"
+
+/** Postgres cannot be used as it is: too old, or its schema is newer than this program. Stops the start. */
+export class DatabaseUnusable extends Schema.TaggedError<DatabaseUnusable>()("DatabaseUnusable", {
+  message: Schema.String
+}) {}
+
+const migrations = Migrator.fromRecord({
+  "0001_create_killmails": createKillmails,
+  "0002_create_feeds": createFeeds,
+  "0003_create_jobs": createJobs,
+  "0004_create_upstream_state": createUpstreamState
+})
+
+const migrationsTable = "schema_migrations"
+
+/** Connections of the store's pool; the queue has its own (jobs/JobRunner.ts). */
+const maxConnections = 12
+
+export const layer = (
+  url: Redacted.Redacted
+): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError.SqlError> =>
+  PgClient.layer({
+    url,
+    maxConnections,
+    applicationName: "killmaild",
+    connectTimeout: "5 seconds",
+    keepAlive: "10 seconds",
+    startupParameters: { timezone: "UTC" }
+  })
+
+/**
+ * Brings the schema to this program's version: the queue's first, as ours refers to it. Safe for daemons that start at
+ * once: both migrators lock. Returns the names of the migrations that ran.
+ */
+export const migrate = Effect.fn("Database.migrate")(function*(url: Redacted.Redacted) {
+  const sql = yield* SqlClient.SqlClient
+  const [server] = yield* sql<{ version: number; name: string }>`
+    select current_setting('server_version_num')::int as version, current_setting('server_version') as name`
+  if (server!.version < 180_000) {
+    return yield* new DatabaseUnusable({
+      message: `DATABASE_URL: leads to PostgreSQL ${server!.name}, wants version 18 or newer.`
+    })
+  }
+  yield* refuseNewerSchema
+  yield* Effect.promise(() => migrateQueue({ connectionString: Redacted.value(url), noHandleSignals: true }))
+  const ran = yield* Migrator.make({})({ loader: migrations, table: migrationsTable }).pipe(
+    Effect.retry({ while: (error) => error._tag === "MigrationError" && error.kind === "Locked", times: 100 })
+  )
+  yield* createPartitions
+  yield* renewEpochAfterRestore
+  return ran.map(([, name]) => name)
+})
+
+const refuseNewerSchema = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  const [table] = yield* sql<{ present: boolean }>`select to_regclass(${migrationsTable}) is not null as present`
+  if (!table!.present) return
+  const known = (yield* migrations).map(([id]) => id)
+  const [latest] = yield* sql<{ id: number; name: string }>`
+    select migration_id as id, name from ${sql(migrationsTable)} order by migration_id desc limit 1`
+  if (latest !== undefined && latest.id > Math.max(...known)) {
+    return yield* new DatabaseUnusable({
+      message: `The database has schema ${latest.id} (${latest.name}), newer than this killmaild, which knows up to ` +
+        `${Math.max(...known)}. Run the newer killmaild, or restore a backup of the older schema.`
+    })
+  }
+})
+
+/** A restored backup carries another system identifier: sequences may repeat, so clients must not resume across it. */
+const renewEpochAfterRestore = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`
+    insert into epoch (system_identifier) select system_identifier::text from pg_control_system()
+    on conflict (singleton) do update
+      set id = gen_random_uuid(), since = now(), system_identifier = excluded.system_identifier
+      where epoch.system_identifier <> excluded.system_identifier`
+})
+
+/** After a restore that Postgres itself cannot tell (a dump into the same server): `killmaild restored`. */
+export const renewEpoch = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`update epoch set id = gen_random_uuid(), since = now()`
+})
+
+/** The five characters of SQLSTATE, where the server gave them. */
+export const sqlState = (error: SqlError.SqlError): string | undefined => {
+  const cause = error.reason.cause
+  return Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? cause.code : undefined
+}
+
+/** The data themselves are refused (SQLSTATE 22: out of range, 23: constraint): trying the same again is no use. */
+export const isBadRow = (error: SqlError.SqlError): boolean => /^2[23]/.test(sqlState(error) ?? "")

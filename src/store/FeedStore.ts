@@ -1,0 +1,131 @@
+/** What feeds leave behind: sightings, cursors and, in the same transaction, the jobs they cause. */
+import { Context, Effect, Layer, Option } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import { type Lease, LeaseLost } from "./Leases.ts"
+
+/** One naming of a killmail by a source; `payload` is that of the job it may cause. */
+export interface Hearing {
+  readonly killmail_id: number
+  /** The job's key: what makes two hearings the same work. */
+  readonly key: string
+  readonly priority: number
+  readonly payload: object
+}
+
+export interface FeedStatus {
+  readonly feed: string
+  readonly cursor: number | null
+  readonly moved_at: Date
+  readonly heard_at: Date | null
+  /** Which replica leads, null when none does. */
+  readonly leader: string | null
+}
+
+export class FeedStore extends Context.Service<FeedStore, {
+  readonly cursor: (feed: string) => Effect.Effect<Option.Option<number>, SqlError.SqlError>
+  /**
+   * Records what a feed said and moves its cursor, in one transaction: the cursor is never ahead of what is stored or
+   * queued. Returns the number of jobs added. Fails, with nothing done, when the lease has passed to another replica.
+   */
+  readonly hear: (
+    lease: Lease,
+    hearings: ReadonlyArray<Hearing>,
+    cursor: number | undefined
+  ) => Effect.Effect<number, SqlError.SqlError | LeaseLost>
+  /** As `hear`, for a killmail that a person or a program names by hand. */
+  readonly hearByHand: (hearing: Hearing) => Effect.Effect<number, SqlError.SqlError>
+  /** Whether ESI refused the killmail of this job's key for good. */
+  readonly isRefused: (key: string) => Effect.Effect<boolean, SqlError.SqlError>
+  /** How the work on a killmail ended, or undefined while it has not. */
+  readonly endOf: (
+    killmailId: number,
+    key: string
+  ) => Effect.Effect<
+    { readonly stored: true } | { readonly stored: false; readonly error: string } | undefined,
+    SqlError.SqlError
+  >
+  /** Steps over an entry that nobody can read: it is kept as a dead letter, and the cursor moves on. */
+  readonly skip: (
+    lease: Lease,
+    entry: { readonly key: string; readonly text: string; readonly reason: string; readonly error: string },
+    cursor: number | undefined
+  ) => Effect.Effect<void, SqlError.SqlError | LeaseLost>
+  readonly status: Effect.Effect<ReadonlyArray<FeedStatus>, SqlError.SqlError>
+}>()("killmaild/store/FeedStore") {
+  static readonly layer = Layer.effect(
+    FeedStore,
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+
+      const cursor = (feed: string) =>
+        Effect.map(
+          sql<{ cursor: number | null }>`select cursor::float8 as cursor from feed_cursors where feed = ${feed}`,
+          ([row]) => Option.fromNullishOr(row?.cursor)
+        )
+
+      const callHear = (source: string, hearings: ReadonlyArray<Hearing>) =>
+        Effect.map(
+          sql<{ jobs: number }>`select hear_killmails(${source}, ${JSON.stringify(hearings)}::json) as jobs`,
+          ([row]) => row!.jobs
+        )
+
+      // The share lock on the lease makes a successor wait for this transaction, so that no two terms overlap.
+      const moveCursor = Effect.fnUntraced(function*(lease: Lease, next: number | undefined, heard: boolean) {
+        const moved = yield* sql`
+          with held as (
+            select name from leases where name = ${lease.name} and term = ${lease.term} for share
+          )
+          insert into feed_cursors (feed, cursor, heard_at)
+          select name, ${next ?? null}::bigint, case when ${heard} then now() end from held
+          on conflict (feed) do update set moved_at = now(),
+            cursor = coalesce(excluded.cursor, feed_cursors.cursor),
+            heard_at = coalesce(excluded.heard_at, feed_cursors.heard_at)
+          returning feed`
+        if (moved.length === 0) return yield* new LeaseLost({ name: lease.name })
+      })
+
+      const hear: FeedStore["Service"]["hear"] = (lease, hearings, next) =>
+        sql.withTransaction(Effect.gen(function*() {
+          yield* moveCursor(lease, next, hearings.length > 0)
+          return hearings.length === 0 ? 0 : yield* callHear(lease.name, hearings)
+        }))
+
+      const hearByHand: FeedStore["Service"]["hearByHand"] = (hearing) => callHear("manual", [hearing])
+
+      const isRefused = (key: string) =>
+        Effect.map(
+          sql`
+            select 1 from dead_letters
+            where task = 'ingest_killmail' and key = ${key} and reason in ('not_found', 'hash_mismatch')`,
+          (rows) => rows.length > 0
+        )
+
+      const endOf: FeedStore["Service"]["endOf"] = (killmailId, key) =>
+        Effect.map(
+          sql<{ stored: true } | { stored: false; error: string }>`
+            select true as stored, null as error from killmail_ledger where killmail_id = ${BigInt(killmailId)}
+            union all
+            select false, error from dead_letters where task = 'ingest_killmail' and key = ${key}
+            order by stored desc limit 1`,
+          ([row]) => row
+        )
+
+      const skip: FeedStore["Service"]["skip"] = (lease, entry, next) =>
+        sql.withTransaction(Effect.gen(function*() {
+          yield* moveCursor(lease, next, false)
+          yield* sql`
+            insert into dead_letters (task, key, payload, reason, error, attempts)
+            values ('feed', ${entry.key}, ${JSON.stringify(entry.text)}::json, ${entry.reason}, ${entry.error}, 1)
+            on conflict (task, key) do update set payload = excluded.payload, reason = excluded.reason,
+              error = excluded.error, attempts = dead_letters.attempts + 1, at = now()`
+        }))
+
+      const status = sql<FeedStatus>`
+        select feed, cursor::float8 as cursor, moved_at, heard_at,
+          (select holder from leases where name = feed and expires_at > now()) as leader
+        from feed_cursors order by feed`
+
+      return FeedStore.of({ cursor, hear, hearByHand, isRefused, endOf, skip, status })
+    })
+  )
+}

@@ -1,0 +1,93 @@
+/** Reads killmails, and only what is public now: every read goes through the ledger's `visible_from`. */
+import { Context, Effect, Layer, Option } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import type { KillmailRow } from "../domain/Document.ts"
+
+/** A publication: the killmail and the trace that stored it. */
+export interface Publication {
+  readonly sequence: number
+  readonly traceparent: string | null
+  readonly storedAt: Date
+  readonly row: KillmailRow
+}
+
+export class KillmailReader extends Context.Service<KillmailReader, {
+  readonly find: (killmailId: number) => Effect.Effect<Option.Option<KillmailRow>, SqlError.SqlError>
+  /** Publications after this sequence, in order, at most `limit`. */
+  readonly publishedAfter: (
+    sequence: number,
+    limit: number
+  ) => Effect.Effect<ReadonlyArray<Publication>, SqlError.SqlError>
+  /** The last sequence given out; 0 before the first. */
+  readonly lastSequence: Effect.Effect<number, SqlError.SqlError>
+  /** Sequences mean something within one epoch only. */
+  readonly epoch: Effect.Effect<string, SqlError.SqlError>
+}>()("killmaild/store/KillmailReader") {
+  static readonly layer = Layer.effect(
+    KillmailReader,
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+
+      // bigint and numeric become float8: ids and ISK are JSON numbers, exact below 2^53.
+      const columns = sql.literal(`
+        ledger.sequence::float8 as sequence, encode(ledger.hash, 'hex') as hash, ledger.traceparent, ledger.stored_at,
+        mail.killmail_id::float8 as killmail_id, to_json(mail.killmail_time) #>> '{}' as killmail_time,
+        mail.solar_system_id, mail.war_id::float8 as war_id, mail.moon_id::float8 as moon_id,
+        mail.victim_character_id::float8 as victim_character_id,
+        mail.victim_corporation_id::float8 as victim_corporation_id,
+        mail.victim_alliance_id::float8 as victim_alliance_id, mail.victim_faction_id::float8 as victim_faction_id,
+        mail.victim_ship_type_id, mail.victim_damage_taken::float8 as victim_damage_taken, mail.x, mail.y, mail.z,
+        mail.destroyed_value::float8 as destroyed_value, mail.dropped_value::float8 as dropped_value,
+        mail.fitted_value::float8 as fitted_value, mail.total_value::float8 as total_value, mail.unpriced_items,
+        mail.points, mail.is_npc, mail.is_solo, mail.is_awox, mail.labels,
+        (select coalesce(json_agg(json_build_object('character_id', character_id, 'corporation_id', corporation_id,
+            'alliance_id', alliance_id, 'faction_id', faction_id, 'ship_type_id', ship_type_id,
+            'weapon_type_id', weapon_type_id, 'damage_done', damage_done, 'final_blow', final_blow,
+            'security_status', security_status) order by ordinal), '[]')
+          from attackers part
+          where part.killmail_time = mail.killmail_time and part.killmail_id = mail.killmail_id) as attackers,
+        (select coalesce(json_agg(json_build_object('ordinal', ordinal, 'parent_ordinal', parent_ordinal,
+            'item_type_id', item_type_id, 'flag', flag, 'singleton', singleton, 'quantity_dropped', quantity_dropped,
+            'quantity_destroyed', quantity_destroyed) order by ordinal), '[]')
+          from items part
+          where part.killmail_time = mail.killmail_time and part.killmail_id = mail.killmail_id) as items`)
+
+      type Row = KillmailRow & { readonly stored_at: Date; readonly traceparent: string | null }
+
+      const find = Effect.fn("KillmailReader.find")(function*(killmailId: number) {
+        const rows = yield* sql<Row>`
+          select ${columns}
+          from killmail_ledger ledger
+          join killmails mail using (killmail_time, killmail_id)
+          where ledger.killmail_id = ${BigInt(killmailId)} and ledger.visible_from <= now()`
+        return Option.fromNullishOr(rows[0])
+      })
+
+      const publishedAfter = Effect.fn("KillmailReader.publishedAfter")(function*(sequence: number, limit: number) {
+        const rows = yield* sql<Row & { readonly sequence: number }>`
+          select ${columns}
+          from (
+            select * from killmail_ledger
+            where sequence > ${BigInt(sequence)} and visible_from <= now() order by sequence limit ${limit}
+          ) ledger
+          join killmails mail using (killmail_time, killmail_id)
+          order by ledger.sequence`
+        return rows.map((row): Publication => ({
+          sequence: row.sequence,
+          traceparent: row.traceparent,
+          storedAt: row.stored_at,
+          row
+        }))
+      })
+
+      const lastSequence = Effect.map(
+        sql<{ last: number }>`select coalesce(max(sequence), 0)::float8 as last from killmail_ledger`,
+        ([row]) => row!.last
+      )
+
+      const epoch = Effect.map(sql<{ id: string }>`select id from epoch`, ([row]) => row!.id)
+
+      return KillmailReader.of({ find, publishedAfter, lastSequence, epoch })
+    })
+  )
+}

@@ -1,0 +1,189 @@
+/** Writes killmails: a batch is one transaction, and the ledger decides which of it are new. */
+import { Context, Effect, Layer } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import type { Attacker, Killmail } from "../domain/Killmail.ts"
+import { normaliseTime } from "../domain/Killmail.ts"
+import { type ItemRow, itemRows } from "../domain/Rows.ts"
+import { pgColumn } from "./PgArray.ts"
+
+/** A checked killmail on its way into the store. */
+export interface NewKillmail {
+  readonly killmail: Killmail
+  readonly hash: string
+  readonly source: string
+  /** When a feed first named it. */
+  readonly heardAt: Date
+  /** What zKillboard said of it, when the source brought that. */
+  readonly zkb?: unknown
+  readonly traceparent?: string | undefined
+}
+
+/** `sequence` numbers the publication; a killmail that was there before has none of its own. */
+export type Receipt = { readonly outcome: "stored"; readonly sequence: number } | { readonly outcome: "known" }
+
+/** Every listener wakes on this channel and reads on from the sequence it has; the payload says nothing. */
+export const publicationsChannel = "killmails"
+
+export class KillmailStore extends Context.Service<KillmailStore, {
+  /** Whether the ledger has this killmail, public or not. */
+  readonly isKnown: (killmailId: number) => Effect.Effect<boolean, SqlError.SqlError>
+  /**
+   * Stores what is new, in one transaction, and publishes it: one receipt each, in order, and one NOTIFY.
+   * Fails as a whole, with nothing stored.
+   */
+  readonly append: (batch: ReadonlyArray<NewKillmail>) => Effect.Effect<ReadonlyArray<Receipt>, SqlError.SqlError>
+}>()("killmaild/store/KillmailStore") {
+  static readonly layer = Layer.effect(
+    KillmailStore,
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      const months = new Set<string>()
+
+      const isKnown = (killmailId: number) =>
+        Effect.map(
+          sql`select 1 from killmail_ledger where killmail_id = ${BigInt(killmailId)}`,
+          (rows) => rows.length > 0
+        )
+
+      /** In a transaction of its own, before the batch: a missing month must never be taken for a bad row. */
+      const ensureMonths = Effect.fnUntraced(function*(batch: ReadonlyArray<NewKillmail>) {
+        for (const { killmail } of batch) {
+          const month = killmail.killmail_time.slice(0, 7)
+          if (months.has(month)) continue
+          yield* sql`select ensure_killmail_partitions(${`${month}-01`}::date, ${`${month}-01`}::date)`
+          months.add(month)
+        }
+      })
+
+      const write = Effect.fnUntraced(function*(batch: ReadonlyArray<NewKillmail>) {
+        const known = new Set(
+          (yield* sql<{ id: number }>`
+            select killmail_id::float8 as id from killmail_ledger
+            where killmail_id = any(${pgColumn(batch, (mail) => mail.killmail.killmail_id)}::bigint[])`)
+            .map(({ id }) => id)
+        )
+        const fresh = firstOfEach(batch.filter((mail) => !known.has(mail.killmail.killmail_id)))
+        if (fresh.length === 0) return new Map<number, number>()
+        yield* insertBodies(sql, fresh)
+        yield* sql`select lock_publications()`
+        const published = yield* sql<{ id: number; sequence: number }>`
+          insert into killmail_ledger
+            (killmail_id, killmail_time, hash, source, heard_at, traceparent, sequence)
+          select id, time, decode(hash, 'hex'), source, heard_at, traceparent,
+            (select coalesce(max(sequence), 0) from killmail_ledger) + row_number() over (order by id)
+          from unnest(
+            ${pgColumn(fresh, (mail) => mail.killmail.killmail_id)}::bigint[],
+            ${pgColumn(fresh, (mail) => normaliseTime(mail.killmail.killmail_time))}::timestamptz[],
+            ${pgColumn(fresh, (mail) => mail.hash)}::text[],
+            ${pgColumn(fresh, (mail) => mail.source)}::text[],
+            ${pgColumn(fresh, (mail) => mail.heardAt.toISOString())}::timestamptz[],
+            ${pgColumn(fresh, (mail) => mail.traceparent)}::text[]
+          ) as mail(id, time, hash, source, heard_at, traceparent)
+          returning killmail_id::float8 as id, sequence::float8 as sequence`
+        yield* sql`select pg_notify(${publicationsChannel}, '')`
+        return new Map(published.map(({ id, sequence }) => [id, sequence]))
+      })
+
+      const append = Effect.fn("KillmailStore.append")(function*(batch: ReadonlyArray<NewKillmail>) {
+        yield* Effect.annotateCurrentSpan({ "killmail.count": batch.length })
+        yield* ensureMonths(batch)
+        const published = yield* sql.withTransaction(write(batch)).pipe(
+          // Another replica stored one of these meanwhile: what it committed is known now.
+          Effect.retry({ while: (error) => error.reason._tag === "UniqueViolation", times: 3 })
+        )
+        return batch.map(({ killmail }): Receipt => {
+          const sequence = published.get(killmail.killmail_id)
+          // Of two requests for the same mail in one batch, the first is answered "stored".
+          published.delete(killmail.killmail_id)
+          return sequence === undefined ? { outcome: "known" } : { outcome: "stored", sequence }
+        })
+      })
+
+      return KillmailStore.of({ isKnown, append })
+    })
+  )
+}
+
+/** Sorted by id, so that two replicas with the same mails wait for each other instead of deadlocking. */
+const firstOfEach = (batch: ReadonlyArray<NewKillmail>): ReadonlyArray<NewKillmail> => {
+  const byId = new Map<number, NewKillmail>()
+  for (const mail of batch) if (!byId.has(mail.killmail.killmail_id)) byId.set(mail.killmail.killmail_id, mail)
+  return [...byId.values()].toSorted((a, b) => a.killmail.killmail_id - b.killmail.killmail_id)
+}
+
+/** killmails, attackers and items in one statement. */
+const insertBodies = (sql: SqlClient.SqlClient, mails: ReadonlyArray<NewKillmail>) => {
+  const bodies = mails.map(({ killmail }) => ({
+    ...killmail,
+    time: normaliseTime(killmail.killmail_time),
+    id: killmail.killmail_id
+  }))
+  const attackers = bodies.flatMap(({ attackers, id, time }) =>
+    attackers.map((attacker, ordinal): Attacker & Place => ({ ...attacker, id, time, ordinal }))
+  )
+  const items = bodies.flatMap(({ id, time, victim }) =>
+    itemRows(victim.items ?? []).map((item): ItemRow & Place => ({ ...item, id, time }))
+  )
+  const victims = bodies.map(({ victim }) => victim)
+  return sql`
+    with new_killmails as (
+      insert into killmails (killmail_time, killmail_id, solar_system_id, war_id, moon_id, victim_character_id,
+        victim_corporation_id, victim_alliance_id, victim_faction_id, victim_ship_type_id, victim_damage_taken,
+        x, y, z, attacker_count, zkb)
+      select * from unnest(
+        ${pgColumn(bodies, (body) => body.time)}::timestamptz[],
+        ${pgColumn(bodies, (body) => body.id)}::bigint[],
+        ${pgColumn(bodies, (body) => body.solar_system_id)}::integer[],
+        ${pgColumn(bodies, (body) => body.war_id)}::bigint[],
+        ${pgColumn(bodies, (body) => body.moon_id)}::bigint[],
+        ${pgColumn(victims, (victim) => victim.character_id)}::bigint[],
+        ${pgColumn(victims, (victim) => victim.corporation_id)}::bigint[],
+        ${pgColumn(victims, (victim) => victim.alliance_id)}::bigint[],
+        ${pgColumn(victims, (victim) => victim.faction_id)}::bigint[],
+        ${pgColumn(victims, (victim) => victim.ship_type_id)}::integer[],
+        ${pgColumn(victims, (victim) => victim.damage_taken)}::bigint[],
+        ${pgColumn(victims, (victim) => victim.position?.x)}::float8[],
+        ${pgColumn(victims, (victim) => victim.position?.y)}::float8[],
+        ${pgColumn(victims, (victim) => victim.position?.z)}::float8[],
+        ${pgColumn(bodies, (body) => body.attackers.length)}::integer[],
+        ${pgColumn(mails, (mail) => mail.zkb === undefined ? null : jsonbText(mail.zkb))}::jsonb[])
+    ), new_attackers as (
+      insert into attackers (killmail_time, killmail_id, ordinal, character_id, corporation_id, alliance_id, faction_id,
+        ship_type_id, weapon_type_id, damage_done, final_blow, security_status)
+      select * from unnest(
+        ${pgColumn(attackers, (attacker) => attacker.time)}::timestamptz[],
+        ${pgColumn(attackers, (attacker) => attacker.id)}::bigint[],
+        ${pgColumn(attackers, (attacker) => attacker.ordinal)}::integer[],
+        ${pgColumn(attackers, (attacker) => attacker.character_id)}::bigint[],
+        ${pgColumn(attackers, (attacker) => attacker.corporation_id)}::bigint[],
+        ${pgColumn(attackers, (attacker) => attacker.alliance_id)}::bigint[],
+        ${pgColumn(attackers, (attacker) => attacker.faction_id)}::bigint[],
+        ${pgColumn(attackers, (attacker) => attacker.ship_type_id)}::integer[],
+        ${pgColumn(attackers, (attacker) => attacker.weapon_type_id)}::integer[],
+        ${pgColumn(attackers, (attacker) => attacker.damage_done)}::bigint[],
+        ${pgColumn(attackers, (attacker) => attacker.final_blow)}::boolean[],
+        ${pgColumn(attackers, (attacker) => attacker.security_status)}::float8[])
+    )
+    insert into items (killmail_time, killmail_id, ordinal, parent_ordinal, item_type_id, flag, singleton,
+      quantity_dropped, quantity_destroyed)
+    select * from unnest(
+      ${pgColumn(items, (item) => item.time)}::timestamptz[],
+      ${pgColumn(items, (item) => item.id)}::bigint[],
+      ${pgColumn(items, (item) => item.ordinal)}::integer[],
+      ${pgColumn(items, (item) => item.parent_ordinal)}::integer[],
+      ${pgColumn(items, (item) => item.item_type_id)}::integer[],
+      ${pgColumn(items, (item) => item.flag)}::integer[],
+      ${pgColumn(items, (item) => item.singleton)}::integer[],
+      ${pgColumn(items, (item) => item.quantity_dropped)}::bigint[],
+      ${pgColumn(items, (item) => item.quantity_destroyed)}::bigint[])`
+}
+
+interface Place {
+  readonly id: number
+  readonly time: string
+  readonly ordinal: number
+}
+
+/** jsonb holds neither U+0000 nor lone surrogates: they are dropped from what a feed said. */
+const jsonbText = (value: unknown): string =>
+  JSON.stringify(value, (_key, inner) => typeof inner === "string" ? inner.replaceAll("\0", "").toWellFormed() : inner)

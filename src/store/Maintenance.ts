@@ -1,0 +1,53 @@
+/** Upkeep of the tables: months made ahead of time, and what has served its time thrown away. */
+import { Context, Effect, Layer } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+
+/** Months that exist before their first killmail. */
+export const monthsAhead = 6
+/** Days that a row of `job_runs` is kept. */
+const daysOfJobRuns = 7
+
+export class Maintenance extends Context.Service<Maintenance, {
+  /** Creates the partitions of last month up to `monthsAhead`; returns how many tables were new. */
+  readonly createPartitions: Effect.Effect<number, SqlError.SqlError>
+  /** Removes old job runs, and jobs that the queue gave up without a dead letter become one. */
+  readonly cleanUp: Effect.Effect<{ readonly job_runs: number; readonly given_up: number }, SqlError.SqlError>
+}>()("killmaild/store/Maintenance") {
+  static readonly layer = Layer.effect(
+    Maintenance,
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+
+      const cleanUp = Effect.gen(function*() {
+        const runs = yield* sql`
+          delete from job_runs where started_at < now() - ${daysOfJobRuns} * interval '1 day' returning 1`
+        const givenUp = yield* sql`
+          with given_up as (
+            delete from graphile_worker._private_jobs
+            where attempts >= max_attempts and locked_at is null
+            returning *
+          )
+          insert into dead_letters (task, key, payload, reason, error, attempts, priority)
+          select tasks.identifier, given_up.key, payload, 'given_up', coalesce(last_error, ''), attempts, priority
+          from given_up join graphile_worker._private_tasks tasks on tasks.id = task_id
+          on conflict (task, key) do nothing
+          returning 1`
+        return { job_runs: runs.length, given_up: givenUp.length }
+      })
+
+      return Maintenance.of({
+        createPartitions: Effect.provideService(createPartitions, SqlClient.SqlClient, sql),
+        cleanUp
+      })
+    })
+  )
+}
+
+export const createPartitions = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  const [row] = yield* sql<{ created: number }>`
+    select ensure_killmail_partitions(
+      (now() at time zone 'UTC' - interval '1 month')::date,
+      (now() at time zone 'UTC' + ${monthsAhead} * interval '1 month')::date) as created`
+  return row!.created
+})

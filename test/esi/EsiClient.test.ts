@@ -1,0 +1,145 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect } from "effect"
+import { Esi } from "../../src/esi/Esi.ts"
+import {
+  asked,
+  bodyOf,
+  error,
+  good,
+  hash,
+  makeWorld,
+  otherGood,
+  otherPath,
+  otherRef,
+  path,
+  reasonOf,
+  ref,
+  refusal,
+  tokenHeaders,
+  usedOf
+} from "./EsiWorld.ts"
+import type { Reply } from "./ScriptedEsi.ts"
+
+describe("the token bucket", () => {
+  it.live("is spent by two replicas together", () =>
+    Effect.gen(function*() {
+      const { server, esi, replica, limits } = yield* makeWorld
+      // Room for six more reservations of 5 at once.
+      yield* limits.observe({ bucket: "esi:killmail", limit: 30, windowMillis: 900_000, remaining: 30 })
+      const other = Context.get(yield* replica, Esi)
+      const outcomes = yield* Effect.forEach(Array.from({ length: 40 }, (_, i) => i), (i) => {
+        const id = 1000 + i
+        server.script(`/killmails/${id}/${hash}`, { body: bodyOf(id) })
+        return Effect.result((i % 2 === 0 ? esi : other).killmail({ killmail_id: id, hash }))
+      }, { concurrency: 40 })
+      const served = outcomes.filter((outcome) => outcome._tag === "Success").length
+      assert.strictEqual(served, server.requests.length)
+      // A 15th would not have found the 5 that it may cost.
+      assert.isAtMost(served, 13)
+      assert.isAtLeast(served, 6)
+      assert.isAtMost((yield* usedOf(limits, "esi:killmail"))!, 30)
+      const refused = outcomes.flatMap((outcome) => outcome._tag === "Failure" ? [outcome.failure] : [])
+      for (const failure of refused) {
+        assert.strictEqual(failure._tag, "EsiError")
+        if (failure._tag === "EsiError") assert.strictEqual(failure.reason._tag, "EsiPaused")
+      }
+    }))
+
+  it.live("is what the server says, where that is less", () =>
+    Effect.gen(function*() {
+      const { server, esi, limits } = yield* makeWorld
+      server.script(path, { ...good, headers: tokenHeaders(4, 2, "100/15m") })
+      server.script(otherPath, otherGood)
+      yield* esi.killmail(ref)
+      const [state] = yield* limits.list(["esi:killmail"])
+      assert.deepStrictEqual([state!.limit, state!.used], [100, 96])
+      const reason = yield* reasonOf(esi.killmail(otherRef))
+      assert.strictEqual(reason._tag, "EsiPaused")
+      if (reason._tag === "EsiPaused") assert.isAbove(reason.waitMillis, 800_000)
+      assert.deepStrictEqual(asked(server), [path])
+    }))
+
+  it.live("is slept for when it comes back within a second", () =>
+    Effect.gen(function*() {
+      const { server, esi } = yield* makeWorld
+      server.script(path, { ...good, headers: tokenHeaders(0, 2, "100/300ms") })
+      server.script(otherPath, otherGood)
+      yield* esi.killmail(ref)
+      assert.isFalse((yield* esi.killmail(otherRef)).fromCache)
+    }))
+
+  it.live("is the one that the headers name", () =>
+    Effect.gen(function*() {
+      const { server, esi, limits } = yield* makeWorld
+      server.script(path, { ...good, headers: { ...tokenHeaders(48, 2, "50/15m"), "x-ratelimit-group": "moved" } })
+      server.script(otherPath, { ...otherGood, headers: { "x-ratelimit-group": "moved" } })
+      yield* esi.killmail(ref)
+      yield* esi.killmail(otherRef)
+      assert.strictEqual(yield* usedOf(limits, "esi:killmail"), 0)
+      assert.strictEqual(yield* usedOf(limits, "esi:moved"), 4)
+    }))
+})
+
+describe("a refusal for now", () => {
+  const refusals: ReadonlyArray<[name: string, reply: Reply, bucket: string, seconds: number]> = [
+    ["429 with Retry-After", error(429, { ...tokenHeaders(0, 0), "retry-after": "30" }), "esi:killmail", 30],
+    ["429 without a word", error(429), "esi:killmail", 60],
+    [
+      "420 with a reset",
+      error(420, { "x-esi-error-limit-remain": "0", "x-esi-error-limit-reset": "20" }),
+      "esi-errors",
+      20
+    ],
+    ["420 without a word", error(420), "esi-errors", 60]
+  ]
+  for (const [name, reply, bucket, seconds] of refusals) {
+    it.live(`${name} stops every replica and costs no attempt`, () =>
+      Effect.gen(function*() {
+        const { server, reason, replica } = yield* refusal(reply)
+        server.script(otherPath, otherGood)
+        const other = yield* reasonOf(Context.get(yield* replica, Esi).killmail(otherRef))
+        for (const each of [reason, other]) {
+          assert.strictEqual(each._tag, "EsiPaused")
+          if (each._tag !== "EsiPaused") continue
+          assert.strictEqual(each.bucket, bucket)
+          assert.isAbove(each.waitMillis, seconds * 1000 - 1000)
+          assert.isBelow(each.waitMillis, seconds * 1000 * 1.3)
+        }
+        assert.deepStrictEqual(asked(server), [path])
+      }))
+  }
+
+  it.live("is over when its time is", () =>
+    Effect.gen(function*() {
+      const { server, esi } = yield* refusal(error(429, { "retry-after": "0.2" }), good)
+      assert.isFalse((yield* esi.killmail(ref)).fromCache)
+      assert.strictEqual(server.requestsOf(path), 2)
+    }))
+
+  it.live("comes before a 420: few errors left stop everything until the reset", () =>
+    Effect.gen(function*() {
+      const { server, client, esi } = yield* makeWorld
+      const few = { "x-esi-error-limit-remain": "19", "x-esi-error-limit-reset": "50" }
+      server.script("/universe/types/1", error(404, few))
+      const legacy = { route: "/universe/types/{type_id}", path: "/universe/types/1" }
+      assert.strictEqual((yield* reasonOf(client.get(legacy)))._tag, "EsiNotFound")
+      for (const effect of [client.get(legacy), esi.killmail(ref)]) {
+        const reason = yield* reasonOf<unknown, unknown>(effect)
+        assert.strictEqual(reason._tag, "EsiPaused")
+        if (reason._tag === "EsiPaused") assert.strictEqual(reason.bucket, "esi-errors")
+      }
+      assert.strictEqual(server.requests.length, 1)
+    }))
+
+  it.live("by one route without a bucket stops that route only", () =>
+    Effect.gen(function*() {
+      const { server, client } = yield* makeWorld
+      server.script("/markets/1/history", error(429, { "retry-after": "30" }))
+      server.script("/markets/prices", { body: "[]" })
+      const history = { route: "/markets/{region_id}/history", path: "/markets/1/history" }
+      assert.strictEqual((yield* reasonOf(client.get(history)))._tag, "EsiPaused")
+      assert.strictEqual((yield* reasonOf(client.get(history)))._tag, "EsiPaused")
+      yield* client.get({ route: "/markets/prices", path: "/markets/prices" })
+      assert.deepStrictEqual(asked(server), ["/markets/1/history", "/markets/prices"])
+    }))
+})
