@@ -5,8 +5,8 @@ import { SqlClient } from "effect/sql"
 export default Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
 
-  // A window is cut into 60 slices; the arrays hold these and the running one, oldest first, `slice` being the number of
-  // the newest since 1970. A token comes back one window after its slice ended: never early, at most a 60th late.
+  // A window is cut into 60 slices; the arrays hold these and the running one, oldest first, `slice` being the number
+  // of the newest since 1970. A token comes back one window after its slice ended: never early, at most a 60th late.
   // `reserved` was taken and not settled yet (a crash leaves it to lapse), `spent` is what answers cost, counted when
   // they came. Pages are kept mostly empty so that updates stay on theirs.
   yield* sql`
@@ -53,8 +53,8 @@ export default Effect.gen(function*() {
     language sql volatile
     return extract(epoch from clock_timestamp())::float8 * 1000`
 
-  // Locks the bucket's row and brings it to the present; the caller writes it back when it changes more. What headers said
-  // is kept against what callers believe.
+  // Locks the bucket's row and brings it to the present; the caller writes it back when it changes more. What headers
+  // said is kept against what callers believe.
   yield* sql`
     create function lock_rate_limit(wanted text, told_limit float8, told_window float8, by_header boolean)
     returns rate_limits
@@ -101,13 +101,14 @@ export default Effect.gen(function*() {
       return state;
     end $$`
 
-  // 0 when the tokens were taken, else the milliseconds until enough have come back or the longest pause has ended.
+  // 0 when the tokens were taken, and in which slice, else the milliseconds until enough have come back or the longest pause has ended.
   // Pauses are read under the row lock. The commit does not wait for the disk: a token lost in a crash of Postgres is
   // younger than the restart takes, and the row would otherwise be locked for as long as an fsync.
   yield* sql`
     create function take_tokens(
-      wanted text, tokens float8, given_limit float8, given_window float8, paused_by text[]
-    ) returns float8
+      wanted text, tokens float8, given_limit float8, given_window float8, paused_by text[],
+      out wait float8, out taken_slice float8
+    )
     language plpgsql as $$
     declare
       state rate_limits := lock_rate_limit(wanted, given_limit, given_window, false);
@@ -119,7 +120,8 @@ export default Effect.gen(function*() {
       from rate_limits
       where bucket = any(paused_by || wanted) and paused_until > clock_timestamp();
       if paused is not null then
-        return greatest(ceil(paused), 1);
+        wait := greatest(ceil(paused), 1);
+        return;
       end if;
 
       select sum(r + s) + tokens - state.token_limit into missing
@@ -128,10 +130,12 @@ export default Effect.gen(function*() {
         for k in 1..61 loop
           missing := missing - state.reserved[k] - state.spent[k];
           if missing <= 0 then
-            return greatest(ceil((state.slice + k) * state.window_millis / 60 - present), 1);
+            wait := greatest(ceil((state.slice + k) * state.window_millis / 60 - present), 1);
+            return;
           end if;
         end loop;
-        return state.window_millis;
+        wait := state.window_millis;
+        return;
       end if;
 
       perform set_config('synchronous_commit', 'off', true);
@@ -140,27 +144,27 @@ export default Effect.gen(function*() {
       set token_limit = state.token_limit, window_millis = state.window_millis, slice = state.slice,
         reserved = state.reserved, spent = state.spent
       where bucket = wanted;
-      return 0;
+      wait := 0;
+      taken_slice := state.slice;
     end $$`
 
-  // Turns a reservation into what it cost, and where the server counts more than we do, believes the server. Newest
-  // reservations go first, so that those of the dead keep their age and lapse. Returns the tokens left.
+  // Turns a reservation into what it cost, and where the server counts more than we do, believes the server. It is given
+  // back from its own slice: from any other, overlapping requests would hand on the oldest one among them until it lapses
+  // under a request on its way, or would keep alive what the dead reserved. Returns the tokens left.
   yield* sql`
     create function settle_tokens(
-      wanted text, taken float8, cost float8, told_limit float8, told_window float8, told_remaining float8
+      wanted text, taken float8, taken_slice float8, cost float8, told_limit float8, told_window float8, told_remaining float8
     ) returns float8
     language plpgsql as $$
     declare
       state rate_limits := lock_rate_limit(wanted, told_limit, told_window, told_limit is not null);
-      returning_part float8;
+      k float8 := 61 - (state.slice - taken_slice);
       used float8;
     begin
-      for k in reverse 61..1 loop
-        exit when taken <= 0;
-        returning_part := least(state.reserved[k], taken);
-        state.reserved[k] := state.reserved[k] - returning_part;
-        taken := taken - returning_part;
-      end loop;
+      -- Out of range: it lapsed, or was gathered and will.
+      if k between 1 and 61 then
+        state.reserved[k::integer] := greatest(state.reserved[k::integer] - taken, 0);
+      end if;
       state.spent[61] := state.spent[61] + cost;
       select sum(r + s) into used from unnest(state.reserved, state.spent) part(r, s);
       if told_remaining is not null and state.token_limit - told_remaining > used then

@@ -6,7 +6,7 @@ import { Cause, Clock, Context, Effect, Layer, Random, Semaphore } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import type { SqlError } from "effect/sql"
 import { Settings, userAgentFor } from "../Settings.ts"
-import { RateLimits } from "../store/RateLimits.ts"
+import { RateLimits, type Reservation } from "../store/RateLimits.ts"
 import { type EsiAnswer, problemOf } from "./EsiAnswer.ts"
 import { EsiError, EsiPaused, EsiUnavailable } from "./EsiError.ts"
 import { readErrorReset, readErrorsLeft, readRetryAfter, readTokens, tokensFor } from "./EsiHeaders.ts"
@@ -87,11 +87,16 @@ export class EsiClient extends Context.Service<EsiClient, {
       })
 
       /**
-       * Takes from the headers what they say of budgets; returns the refusal where this is one. Pauses first, as others may
-       * be about to leave.
+       * Takes from the headers what they say of budgets; returns the refusal where this is one. Pauses first, as others
+       * may be about to leave.
        */
       const learn = Effect.fnUntraced(
-        function*(request: EsiRequest, ticket: Ticket, response: HttpClientResponse.HttpClientResponse) {
+        function*(
+          request: EsiRequest,
+          ticket: Ticket,
+          reservation: Reservation,
+          response: HttpClientResponse.HttpClientResponse
+        ) {
           const { headers, status } = response
           const tokens = readTokens(headers)
           const errors = readErrorsLeft(headers)
@@ -118,10 +123,10 @@ export class EsiClient extends Context.Service<EsiClient, {
             : 0
           if (bucket !== ticket.bucket) {
             learntGroups.set(request.route, tokens!.group)
-            yield* limits.settle({ bucket: ticket.bucket, taken: ticket.tokens, spent: 0 })
+            yield* limits.settle({ bucket: ticket.bucket, reservation, spent: 0 })
           }
-          const taken = bucket === ticket.bucket ? ticket.tokens : 0
-          const left = yield* limits.settle({ bucket, taken, spent, told: tokens?.told })
+          const own = bucket === ticket.bucket ? reservation : undefined
+          const left = yield* limits.settle({ bucket, reservation: own, spent, told: tokens?.told })
           yield* setTokensRemaining(tokens?.group ?? ticket.group.name, left)
           if (errors !== undefined) {
             const { limit, windowMillis } = errorGroup
@@ -134,7 +139,7 @@ export class EsiClient extends Context.Service<EsiClient, {
 
       /** Sent and read within the deadline. What it cost is known from here on, or taken for the worst. */
       const exchange = Effect.fnUntraced(
-        function*(request: EsiRequest, ticket: Ticket) {
+        function*(request: EsiRequest, ticket: Ticket, reservation: Reservation) {
           const started = yield* Clock.currentTimeMillis
           const failed = Effect.fnUntraced(function*(cause: unknown) {
             const timedOut = Cause.isTimeoutError(cause)
@@ -148,7 +153,7 @@ export class EsiClient extends Context.Service<EsiClient, {
           })
           const response = yield* http.execute(HttpClientRequest.get(base + request.path, { headers })).pipe(
             Effect.timeout(deadlineMillis),
-            Effect.tapError(() => limits.settle({ bucket: ticket.bucket, taken: ticket.tokens, spent: ticket.tokens })),
+            Effect.tapError(() => limits.settle({ bucket: ticket.bucket, reservation, spent: reservation.tokens })),
             Effect.catchTag(["HttpClientError", "TimeoutError"], failed)
           )
           yield* Effect.annotateCurrentSpan("http.response.status_code", response.status)
@@ -156,7 +161,7 @@ export class EsiClient extends Context.Service<EsiClient, {
             const millis = (yield* Clock.currentTimeMillis) - started
             yield* countRequest(request.route, String(response.status), millis)
           })
-          const refusal = yield* Effect.uninterruptible(learn(request, ticket, response))
+          const refusal = yield* Effect.uninterruptible(learn(request, ticket, reservation, response))
           if (refusal !== undefined) {
             yield* count
             return yield* new EsiError({ reason: refusal })
@@ -199,14 +204,14 @@ export class EsiClient extends Context.Service<EsiClient, {
           const { limit, windowMillis } = ticket.group
           // The permit comes first: nothing may lie between taking tokens, which checks the pauses, and sending.
           const outcome = yield* permits.withPermit(Effect.gen(function*() {
-            const wait = yield* limits.take({
+            const { waitMillis, reservation } = yield* limits.reserve({
               bucket: ticket.bucket,
               tokens: ticket.tokens,
               limit,
               windowMillis,
               pausedBy
             })
-            return wait > 0 ? wait : yield* exchange(request, ticket)
+            return reservation === undefined ? waitMillis : yield* exchange(request, ticket, reservation)
           }))
           if (typeof outcome !== "number") return outcome
           if (slept + outcome > longestSleepMillis) {

@@ -1,4 +1,4 @@
-/** What ESI says about budgets and freshness in its response headers (esi-docs: rate-limiting, best-practices). Pure. */
+/** What ESI says about budgets and freshness in its headers (esi-docs: rate-limiting, best-practices). Pure. */
 import type { Told } from "../store/RateLimits.ts"
 
 type Headers = Readonly<Record<string, string | undefined>>

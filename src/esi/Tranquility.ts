@@ -28,8 +28,8 @@ const decodeStatus = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Str
 
 export class Tranquility extends Context.Service<Tranquility, {
   /**
-   * 0 when it is up as far as anybody knows, else the milliseconds until asking again makes sense. Asks `/status` when that is
-   * due, over all replicas; `suspected` (by answers that look like a downtime) holds everybody back until it is known.
+   * 0 when it is up as far as anybody knows, else the milliseconds until asking again makes sense. Asks `/status` when
+   * that is due, over all replicas; `suspected` (by answers that look like a downtime) holds everybody back meanwhile.
    */
   readonly check: (doubt: { readonly suspected: boolean }) => Effect.Effect<number, SqlError.SqlError>
 }>()("killmaild/esi/Tranquility") {

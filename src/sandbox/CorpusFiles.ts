@@ -22,8 +22,10 @@ export interface CorpusMail {
 /** A folder's files in the order of their names, or one file. */
 export const readCorpus = async (path: string): Promise<ReadonlyArray<CorpusMail>> => {
   const mails: Array<CorpusMail> = []
-  for (const file of await filesOf(path)) {
-    for await (const mail of file.endsWith(".tar.bz2") ? mailsOfArchive(file) : mailsOfRows(file)) mails.push(mail)
+  const files = await filesOf(path)
+  for (const file of files) {
+    const rows = file.endsWith(".tar.bz2") ? mailsOfArchive(file) : mailsOfRows(file, file !== path)
+    for await (const mail of rows) mails.push(mail)
   }
   return mails
 }
@@ -43,7 +45,7 @@ const filesOf = async (path: string): Promise<ReadonlyArray<string>> => {
 const isPlayable = (name: string): boolean => /\.(tar\.bz2|jsonl|jsonl\.gz)$/.test(name)
 
 async function* mailsOfArchive(file: string): AsyncGenerator<CorpusMail> {
-  const tar = await open(file, (bytes) => Bunzip.decode(bytes))
+  const tar = await open(file, (bytes) => Bunzip.decode(bytes, undefined, true))
   const archive = Readable.from(tar.length === 0 ? [] : [tar]).pipe(extract())
   try {
     for await (const entry of archive) {
@@ -61,12 +63,14 @@ async function* mailsOfArchive(file: string): AsyncGenerator<CorpusMail> {
   }
 }
 
-async function* mailsOfRows(file: string): AsyncGenerator<CorpusMail> {
+/** In a folder, other people's rows are passed over: a file whose first row has no `killmail` is not meant. */
+async function* mailsOfRows(file: string, isInFolder: boolean): AsyncGenerator<CorpusMail> {
   const text = await open(file, (bytes) => file.endsWith(".gz") ? gunzipSync(bytes) : bytes)
   for (const [index, line] of text.toString().split("\n").entries()) {
     if (line.trim() === "") continue
     const where = `${basename(file)}, line ${index + 1}`
     const row = parse(line, where)
+    if (index === 0 && isInFolder && !("killmail" in row)) return
     yield mailOf(row["killmail"], row["hash"], row["zkb"], where)
   }
 }

@@ -73,6 +73,7 @@ export const esi = (universe: Universe, judge: Judge, speed: number): Esi => {
       new Date(ask.at)
     )
 
+  /** Only what a hand-sized gazetteer knows: groups and dogma are not told. */
   const type = (ask: Ask): Answer => {
     const id = Number(typeRoute.exec(ask.path)![1])
     if (!isType(id)) return json(404, { error: "Type not found!" })

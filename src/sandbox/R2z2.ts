@@ -54,9 +54,7 @@ export const r2z2 = (universe: Universe, judge: Judge, speed: number, seed: stri
     return {
       status: 429,
       headers: { "content-type": "text/plain", ...(isTold ? { "retry-after": secondsHeader(millis, speed) } : {}) },
-      body: `exceeded rate limit of ${rate * speed}/s! ban will last up to ${
-        speed === 1 ? "1 hour" : "an hour / speed"
-      }`,
+      body: `exceeded rate limit of ${rate * speed}/s! ban will last up to 1 hour`,
       pause: { scope: "r2z2", millis }
     }
   }

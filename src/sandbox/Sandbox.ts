@@ -25,7 +25,7 @@ export interface SandboxOptions {
   readonly seed: string
   /** Share of requests, 0 to 1, that meet an accident. */
   readonly faults: number
-  /** A folder, or one file, of real mails to play instead of generated ones. */
+  /** A folder, or one file, of real mails to play instead of generated ones, in the world of the clock. */
   readonly corpus?: string
   /** `clock`: mails appear by the clock. `manual`: only what a test publishes. */
   readonly world: "clock" | "manual"

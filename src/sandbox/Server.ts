@@ -82,7 +82,9 @@ export const listen = async (
   // Longer than any client keeps a connection, so that none is closed under a request.
   server.keepAliveTimeout = 600_000
   server.listen(port, "127.0.0.1")
-  await once(server, "listening")
+  await once(server, "listening").catch((cause: NodeJS.ErrnoException) => {
+    throw cause.code === "EADDRINUSE" ? new Error(`port ${port} is taken`, { cause }) : cause
+  })
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests: () => log.map((entry) => ({ ...entry })),
@@ -160,8 +162,8 @@ const nowhere: Answer = {
   body: "This is a sandbox of New Eden: /esi /r2z2 /redisq, and /sandbox/violations for people.\n"
 }
 
-const close = async (server: Server): Promise<void> => {
-  server.close()
-  server.closeAllConnections()
-  if (server.listening) await once(server, "close")
-}
+const close = (server: Server): Promise<void> =>
+  new Promise((resolve) => {
+    server.close(() => resolve())
+    server.closeAllConnections()
+  })

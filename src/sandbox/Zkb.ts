@@ -34,9 +34,9 @@ export const zkbOf = (killmail: Killmail, hash: string): Zkb => {
   const category = categoryOf(victim.ship_type_id)
   const finalBlow = attackers.find((attacker) => attacker.final_blow)
   const verdict = {
-    npc: players.length === 0,
-    solo: players.length === 1 && attackers.length === 1 && category === 6 && hullOf(victim.ship_type_id) !== "tiny" &&
-      victim.ship_type_id !== capsule.id,
+    npc: players.length === 0 || (victim.character_id === undefined && (victim.corporation_id ?? 0) <= 1_999_999),
+    solo: players.length === 1 && category === 6 && victim.ship_type_id !== capsule.id &&
+      hullOf(victim.ship_type_id) !== "tiny",
     awox: victim.character_id !== undefined && (victim.corporation_id ?? 0) > 1_999_999 &&
       finalBlow?.character_id !== undefined && finalBlow.corporation_id === victim.corporation_id
   }

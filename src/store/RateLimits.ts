@@ -16,6 +16,19 @@ export interface Told extends Budget {
   readonly remaining: number
 }
 
+/** What was reserved for one request: give it to `settle`. */
+export interface Reservation {
+  readonly tokens: number
+  /** Of the window, in which it was taken. */
+  readonly slice: number
+}
+
+interface TakeRequest extends Budget {
+  readonly bucket: string
+  readonly tokens: number
+  readonly pausedBy?: ReadonlyArray<string>
+}
+
 /** A bucket as health pages and metrics show it. */
 export interface BucketState {
   readonly bucket: string
@@ -39,23 +52,27 @@ export class RateLimits extends Context.Service<RateLimits, {
   /**
    * Takes tokens: 0 when taken, else the milliseconds until a retry makes sense, and nothing was taken. Refused while
    * this bucket or one of `pausedBy` is paused. A limit learnt from headers goes before the one given here. More tokens
-   * than the limit are never granted. Tokens that are never settled count for one window from now.
+   * than the limit are never granted. They count for one window from now.
    */
-  readonly take: (
-    request: Budget & {
-      readonly bucket: string
-      readonly tokens: number
-      readonly pausedBy?: ReadonlyArray<string>
-    }
-  ) => Effect.Effect<number, SqlError.SqlError>
+  readonly take: (request: TakeRequest) => Effect.Effect<number, SqlError.SqlError>
+  /** As `take`, for requests whose cost is known only with their answer. Never settled, it lapses like a taken token. */
+  readonly reserve: (
+    request: TakeRequest
+  ) => Effect.Effect<
+    { readonly waitMillis: 0; readonly reservation: Reservation } | {
+      readonly waitMillis: number
+      readonly reservation?: never
+    },
+    SqlError.SqlError
+  >
   /**
-   * Once the answer has come: what was `taken` for it is given back, what it cost (`spent`) counts from now, and what its
-   * headers said is observed. Returns the tokens left. For buckets whose every take is settled.
+   * Once the answer has come: its reservation is given back, what it cost (`spent`) counts from now, and what its headers
+   * said is observed. So the window holds whenever between request and answer the server counted. Returns the tokens left.
    */
   readonly settle: (
     settlement: {
       readonly bucket: string
-      readonly taken: number
+      readonly reservation?: Reservation | undefined
       readonly spent: number
       readonly told?: Told | undefined
     }
@@ -85,21 +102,29 @@ export class RateLimits extends Context.Service<RateLimits, {
       const committedAlone = <A, E>(effect: Effect.Effect<A, E>) =>
         Effect.updateContext(effect, (context: Context.Context<never>) => Context.omit(sql.transactionService)(context))
 
-      const take: RateLimits["Service"]["take"] = ({ bucket, tokens, limit, windowMillis, pausedBy = [] }) =>
-        sql<{ wait: number }>`
-          select take_tokens(
+      const takeTokens = ({ bucket, tokens, limit, windowMillis, pausedBy = [] }: TakeRequest) =>
+        sql<{ wait: number; slice: number }>`
+          select wait, taken_slice as slice from take_tokens(
             ${bucket}, ${tokens}::float8, ${limit}::float8, ${windowMillis}::float8, ${[bucket, ...pausedBy]}::text[]
-          ) as wait`.pipe(Effect.map(([row]) => row!.wait), committedAlone)
+          )`.pipe(Effect.map(([row]) => row!), committedAlone)
 
-      const settle: RateLimits["Service"]["settle"] = ({ bucket, taken, spent, told }) =>
+      const take: RateLimits["Service"]["take"] = (request) => Effect.map(takeTokens(request), ({ wait }) => wait)
+
+      const reserve: RateLimits["Service"]["reserve"] = (request) =>
+        Effect.map(
+          takeTokens(request),
+          ({ wait, slice }) =>
+            wait === 0 ? { waitMillis: 0, reservation: { tokens: request.tokens, slice } } : { waitMillis: wait }
+        )
+
+      const settle: RateLimits["Service"]["settle"] = ({ bucket, reservation, spent, told }) =>
         sql<{ left: number }>`
           select settle_tokens(
-            ${bucket}, ${taken}::float8, ${spent}::float8,
+            ${bucket}, ${reservation?.tokens ?? 0}::float8, ${reservation?.slice ?? 0}::float8, ${spent}::float8,
             ${told?.limit ?? null}::float8, ${told?.windowMillis ?? null}::float8, ${told?.remaining ?? null}::float8
           ) as left`.pipe(Effect.map(([row]) => row!.left), committedAlone)
 
-      const observe: RateLimits["Service"]["observe"] = ({ bucket, ...told }) =>
-        settle({ bucket, taken: 0, spent: 0, told })
+      const observe: RateLimits["Service"]["observe"] = ({ bucket, ...told }) => settle({ bucket, spent: 0, told })
 
       const pause: RateLimits["Service"]["pause"] = ({ bucket, millis, reason }) =>
         sql`
@@ -144,7 +169,7 @@ export class RateLimits extends Context.Service<RateLimits, {
           order by bucket
         `.pipe(committedAlone)
 
-      return RateLimits.of({ take, settle, observe, pause, resume, claimProbe, scheduleProbe, list })
+      return RateLimits.of({ take, reserve, settle, observe, pause, resume, claimProbe, scheduleProbe, list })
     })
   )
 }

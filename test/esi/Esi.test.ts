@@ -2,21 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Metric, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import { Esi } from "../../src/esi/Esi.ts"
-import {
-  asked,
-  bodyOf,
-  error,
-  good,
-  hash,
-  html,
-  makeWorld,
-  otherRef,
-  path,
-  reasonOf,
-  ref,
-  refusal,
-  usedOf
-} from "./EsiWorld.ts"
+import { bodyOf, error, good, html, makeWorld, otherRef, path, reasonOf, ref, refusal, usedOf } from "./EsiWorld.ts"
 import type { Reply } from "./ScriptedEsi.ts"
 
 describe("a killmail", () => {

@@ -1,4 +1,4 @@
-/** What the tests of `esi` share: a killmail, answers, and a world of one database, one server and any number of replicas. */
+/** What the tests of `esi` share: a killmail, answers, and a world of a database, a server and any number of replicas. */
 import { NodeHttpClient } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer, Redacted } from "effect"

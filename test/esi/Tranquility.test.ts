@@ -4,10 +4,10 @@ import type { SqlClient } from "effect/sql"
 import { Esi } from "../../src/esi/Esi.ts"
 import { asked, error, good, makeWorld, otherGood, otherPath, otherRef, path, reasonOf, ref, up } from "./EsiWorld.ts"
 
-describe("Tranquility", () => {
-  const probeIsDue = (sql: SqlClient.SqlClient) =>
-    sql`update rate_limits set probe_at = clock_timestamp() where bucket = 'tranquility'`
+const probeIsDue = (sql: SqlClient.SqlClient) =>
+  sql`update rate_limits set probe_at = clock_timestamp() where bucket = 'tranquility'`
 
+describe("Tranquility", () => {
   it.live("being down stops all routes, until a probe finds it up", () =>
     Effect.gen(function*() {
       const { server, esi, replica, sql } = yield* makeWorld
