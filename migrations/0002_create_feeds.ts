@@ -32,7 +32,7 @@ export default Effect.gen(function*() {
     )`
 
   // Records sightings and adds the jobs that are needed. Each hearing is
-  //   { killmail_id, key, priority, payload: { killmail_id, hash, source, body?, zkb?, traceparent? } }
+  //   { killmail_id, key, priority, payload: { killmail_id, hash, source, heard_at, body?, zkb?, traceparent? } }
   // Known killmails need no job; a withheld one is released by a public sighting. Of two hearings of the same mail one
   // job remains, and a body is never replaced by none. What ESI refused for good is not asked again, unless the body
   // came along. Returns the number of jobs added or replaced.
@@ -42,6 +42,9 @@ export default Effect.gen(function*() {
     declare
       specs graphile_worker.job_spec[];
     begin
+      -- One at a time: of two feeds that name the same mail at once, the second must see the first one's job.
+      perform pg_advisory_xact_lock(hashtext('killmaild:hearing'));
+
       insert into sightings (killmail_id, source)
       select (heard.value->>'killmail_id')::bigint, hear_killmails.source
       from json_array_elements(hearings) heard;
@@ -73,10 +76,11 @@ export default Effect.gen(function*() {
             else json_build_object(
               'killmail_id', heard.payload->'killmail_id',
               'hash', heard.payload->'hash',
-              'source', heard.payload->'source',
+              'source', queued.payload->'source',
+              'heard_at', queued.payload->'heard_at',
               'body', coalesce(heard.payload->'body', queued.payload->'body'),
               'zkb', coalesce(heard.payload->'zkb', queued.payload->'zkb'),
-              'traceparent', heard.payload->'traceparent')
+              'traceparent', queued.payload->'traceparent')
           end as payload
         from heard
         left join queued using (key)

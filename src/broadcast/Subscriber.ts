@@ -33,6 +33,9 @@ export interface Subscriber {
   readonly close: () => void
 }
 
+const killmailMessage = (ids: ReadonlyArray<string>, { json, sequence }: Announcement): string =>
+  `{"type":"killmail","subscriptions":${JSON.stringify(ids)},"sequence":${sequence},"data":${json}}`
+
 /**
  * `send` takes one message; `drained` ends when the socket has room again, so that a replay goes as fast as its reader.
  */
@@ -47,9 +50,6 @@ export const make = (
 
   const sendJson = (message: object) => send(JSON.stringify(message))
   const sendError = (code: string, message: string) => sendJson({ type: "error", code, message })
-  const killmailMessage = (ids: ReadonlyArray<string>, { json, sequence }: Announcement) =>
-    `{"type":"killmail","subscriptions":${JSON.stringify(ids)},"sequence":${sequence},"data":${json}}`
-
   const stopListening = live.listen((announcement) => {
     const ids = [...hearing].filter(([, position]) => announcement.sequence > position).map(([id]) => id)
     if (ids.length > 0) send(killmailMessage(ids, announcement))

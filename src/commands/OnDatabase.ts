@@ -1,5 +1,5 @@
 /** Where commands find Postgres: as set, the one that the daemon runs now, or the embedded one, run for as long as needed. */
-import { Context, Effect, Layer, Option, Redacted } from "effect"
+import { Effect, Layer, Option, Redacted } from "effect"
 import { DatabaseUrl, embeddedDirectory, storesOn } from "../Daemon.ts"
 import * as EmbeddedPostgres from "../postgres/EmbeddedPostgres.ts"
 import { Settings } from "../Settings.ts"
@@ -16,5 +16,3 @@ const runningOrOwn = Layer.unwrap(Effect.gen(function*() {
 
 /** The stores, on a database with this program's schema. */
 export const stores = storesOn(runningOrOwn)
-
-export type Stores = Context.Context<Layer.Success<typeof stores>>

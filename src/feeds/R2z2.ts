@@ -2,12 +2,12 @@
  * R2Z2, zKillboard's live feed: numbered files that carry the whole mail. `404` may mean "not yet", "a hole" or "expired";
  * only a `sequence.json` beyond our number proves that it is no "not yet", as that file lags by up to 51 numbers.
  */
-import { Effect, Metric, Option, Schema } from "effect"
+import { Effect, Option, Schema } from "effect"
 import { Id, KillmailHash } from "../domain/Killmail.ts"
 import type { Heard } from "../intake/Hearing.ts"
 import { Settings } from "../Settings.ts"
 import { RateLimits } from "../store/RateLimits.ts"
-import { feedRequests } from "../telemetry/Metrics.ts"
+import { countFeedRequest } from "../telemetry/Metrics.ts"
 import type { Actor, Source } from "./Feed.ts"
 import { type Answer, ask, type Budget, FeedUnavailable } from "./Upstream.ts"
 
@@ -41,9 +41,10 @@ type Reading =
   | { readonly _tag: "Placeholder" }
   | { readonly _tag: "Poison"; readonly reason: string; readonly error: string }
 
+const poison = (reason: string, error: string): Reading => ({ _tag: "Poison", reason, error })
+
 /** What one file says; every kind of garbage is a `Poison` with its reason. */
 export const readEntry = (sequence: number, text: string): Reading => {
-  const poison = (reason: string, error: string): Reading => ({ _tag: "Poison", reason, error })
   let json: unknown
   try {
     json = JSON.parse(text)
@@ -79,13 +80,11 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
   const base = settings.r2z2Url.href.replace(/\/$/, "")
   let refusals = 0
 
-  const count = (result: string) => Metric.update(Metric.withAttributes(feedRequests, { feed: name, result }), 1)
-
   /** 403 and 429 ban the address: nothing more is asked, by any replica, until the pause ends. */
   const refused = Effect.fnUntraced(function*({ retryAfter, status }: Answer) {
     const millis = Option.getOrElse(retryAfter, () => Math.min(refusedMillisMax, refusedMillis * 2 ** refusals))
     refusals++
-    yield* count("refused")
+    yield* countFeedRequest(name, "refused")
     yield* limits.pause({ bucket: name, millis, reason: `R2Z2 answered ${status}` })
     yield* Effect.logWarning(`r2z2 answered ${status}: no request for ${Math.round(millis / 1000)} s`)
   })
@@ -100,14 +99,14 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
       }
       refusals = 0
       if (answer.status === 404) {
-        yield* count("not_found")
+        yield* countFeedRequest(name, "not_found")
         return Option.none<string>()
       }
       if (answer.status !== 200) {
-        yield* count("error")
+        yield* countFeedRequest(name, "error")
         return yield* new FeedUnavailable({ message: `R2Z2 answered ${answer.status} to ${path}.` })
       }
-      yield* count("ok")
+      yield* countFeedRequest(name, "ok")
       return Option.some(answer.text)
     }
   })

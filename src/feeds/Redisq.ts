@@ -2,13 +2,13 @@
  * RedisQ: a long poll that hands each queueID every killmail once, in any order. zKillboard's own closed on 2026-05-31;
  * this reads compatible servers and replays. The server keeps the place, so there is no cursor of ours.
  */
-import { Effect, Metric, Option, Schema } from "effect"
+import { Effect, Option, Schema } from "effect"
 import { createHash } from "node:crypto"
 import { Id, KillmailHash } from "../domain/Killmail.ts"
 import type { Heard } from "../intake/Hearing.ts"
 import { Settings } from "../Settings.ts"
 import { RateLimits } from "../store/RateLimits.ts"
-import { feedRequests } from "../telemetry/Metrics.ts"
+import { countFeedRequest } from "../telemetry/Metrics.ts"
 import { type Actor, type Source, timeOf } from "./Feed.ts"
 import { ask, type Budget, FeedUnavailable } from "./Upstream.ts"
 
@@ -56,31 +56,29 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
   const url = new URL(Option.getOrThrow(settings.redisqUrl))
   url.searchParams.set("queueID", settings.redisqId)
   url.searchParams.set("ttw", String(timeToWait))
-  const count = (result: string) => Metric.update(Metric.withAttributes(feedRequests, { feed: name, result }), 1)
-
   for (;;) {
     const answer = yield* ask(budget, url, deadlineMillis)
     if (answer.status === 429 || answer.status === 403) {
-      yield* count("refused")
+      yield* countFeedRequest(name, "refused")
       const millis = Option.getOrElse(answer.retryAfter, () => refusedMillis)
       yield* limits.pause({ bucket: name, millis, reason: `RedisQ answered ${answer.status}` })
       continue
     }
     if (answer.status !== 200) {
-      yield* count("error")
+      yield* countFeedRequest(name, "error")
       return yield* new FeedUnavailable({ message: `RedisQ answered ${answer.status}.` })
     }
     const heard = readPackage(answer.text)
     if (Option.isNone(heard)) {
-      yield* count("error")
+      yield* countFeedRequest(name, "error")
       const digest = createHash("sha1").update(answer.text).digest("hex").slice(0, 16)
       const text = answer.text.slice(0, 65_536)
       yield* actor.skip({ key: `${name}:${digest}`, text, reason: "undecodable", error: "a package cannot be read" })
     } else if (heard.value === null) {
-      yield* count("empty")
+      yield* countFeedRequest(name, "empty")
       yield* actor.healthy
     } else {
-      yield* count("ok")
+      yield* countFeedRequest(name, "ok")
       yield* actor.hear([heard.value])
     }
   }

@@ -11,7 +11,12 @@ import * as Job from "../jobs/Job.ts"
 import { handle } from "../jobs/JobRunner.ts"
 import { isBadRow, sqlState } from "../store/Database.ts"
 import { KillmailStore } from "../store/KillmailStore.ts"
-import { killmailsProcessed } from "../telemetry/Metrics.ts"
+import {
+  killmailLagSeconds,
+  killmailsProcessed,
+  lastKillmailTimestamp,
+  processingSeconds
+} from "../telemetry/Metrics.ts"
 import { continueTrace } from "../telemetry/TraceContext.ts"
 import { IngestKillmail, type IngestPayload as Heard } from "./Hearing.ts"
 import { Recorder } from "./Recorder.ts"
@@ -34,6 +39,7 @@ export const ingestKillmail = handle(IngestKillmail, (heard: Heard) =>
       heardAt: new Date(heard.heard_at),
       zkb: heard.zkb ?? undefined
     })
+    if (receipt.outcome === "stored") yield* noteStored(killmail.value, heard)
     yield* Effect.logDebug(`killmail ${heard.killmail_id} ${receipt.outcome}`)
     return yield* count(receipt.outcome, heard)
   }).pipe(
@@ -112,6 +118,13 @@ const explainSql = (error: SqlError.SqlError) =>
 
 const causeText = (error: SqlError.SqlError): string =>
   error.reason.cause instanceof Error ? error.reason.cause.message : error.message
+
+const noteStored = Effect.fnUntraced(function*({ killmail_time }: Killmail, { heard_at }: Heard) {
+  const now = Date.now()
+  yield* Metric.update(processingSeconds, (now - Date.parse(heard_at)) / 1000)
+  yield* Metric.update(killmailLagSeconds, (now - Date.parse(killmail_time)) / 1000)
+  yield* Metric.update(lastKillmailTimestamp, Date.parse(killmail_time) / 1000)
+})
 
 const count = (outcome: string, { source }: Heard) =>
   Effect.as(Metric.update(Metric.withAttributes(killmailsProcessed, { source, outcome }), 1), { outcome })

@@ -2,7 +2,7 @@
  * Group commit: callers hand over one killmail each, and whatever has gathered is stored in one transaction. A killmail
  * that is stored alone costs Postgres three times as much as one among a hundred.
  */
-import { Cause, Context, Deferred, Effect, Fiber, Layer, Queue, Schema, type Tracer } from "effect"
+import { type Cause, Context, Deferred, Effect, Fiber, Layer, Queue, Schema, type Tracer } from "effect"
 import type { SqlError } from "effect/sql"
 import { isBadRow } from "../store/Database.ts"
 import { KillmailStore, type NewKillmail, type Receipt } from "../store/KillmailStore.ts"

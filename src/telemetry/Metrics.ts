@@ -1,5 +1,5 @@
 /** Metrics that more than one room updates; a metric of one room stands there. All are in the base units of Prometheus. */
-import { Effect, Metric } from "effect"
+import { type Effect, Metric } from "effect"
 
 export const killmailsProcessed = Metric.counter("killmaild_killmails_processed_total", {
   description: "Killmails by source and outcome: stored, known, postponed, failed",
@@ -19,7 +19,7 @@ export const lastKillmailTimestamp = Metric.gauge("killmaild_last_killmail_times
   description: "killmail_time of the killmail stored last, in seconds since 1970"
 })
 
-export const feedRequests = Metric.counter("killmaild_feed_requests_total", {
+const feedRequests = Metric.counter("killmaild_feed_requests_total", {
   description: "Requests to feeds by result: ok, empty, not_found, refused, error",
   incremental: true
 })
@@ -49,3 +49,6 @@ const errorsTotal = Metric.counter("killmaild_errors_total", {
 
 export const countError = (where: string, kind: string): Effect.Effect<void> =>
   Metric.update(Metric.withAttributes(errorsTotal, { where, kind }), 1)
+
+export const countFeedRequest = (feed: string, result: string): Effect.Effect<void> =>
+  Metric.update(Metric.withAttributes(feedRequests, { feed, result }), 1)
