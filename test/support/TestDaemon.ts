@@ -74,19 +74,20 @@ export const startDaemonOn = Effect.fnUntraced(function*(
   return { context, databaseUrl: url, dataDir }
 })
 
-/** Asks the database until the answer is there; fails with the last answer after 20 s. */
+/** Asks the database until the answer is there; fails with the last answer after the given milliseconds. */
 export const eventually = <A>(
   question: (sql: SqlClient.SqlClient) => Effect.Effect<A, unknown>,
-  isThere: (answer: A) => boolean
+  isThere: (answer: A) => boolean,
+  patience = 20_000
 ): Effect.Effect<A, Error, SqlClient.SqlClient> =>
   Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
-    const deadline = performance.now() + 20_000
+    const deadline = performance.now() + patience
     for (;;) {
       const answer = yield* Effect.orDie(question(sql))
       if (isThere(answer)) return answer
       if (performance.now() > deadline) {
-        return yield* Effect.fail(new Error(`Not within 20 s; at last there was ${JSON.stringify(answer)}`))
+        return yield* Effect.fail(new Error(`Not within ${patience} ms; at last there was ${JSON.stringify(answer)}`))
       }
       yield* Effect.sleep("20 millis")
     }
