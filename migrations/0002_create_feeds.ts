@@ -35,7 +35,7 @@ export default Effect.gen(function*() {
   //   { killmail_id, key, priority, payload: { killmail_id, hash, source, heard_at, body?, zkb?, traceparent? } }
   // Known killmails need no job; a withheld one is released by a public sighting. Of two hearings of the same mail one
   // job remains, and a body is never replaced by none. What ESI refused for good is not asked again, unless the body
-  // came along. Returns the number of jobs added or replaced.
+  // came along. A body of null is none. Returns the number of jobs added or replaced.
   yield* sql`
     create function hear_killmails(source text, hearings json) returns integer
     language plpgsql as $$
@@ -58,13 +58,13 @@ export default Effect.gen(function*() {
           (value->>'killmail_id')::bigint as killmail_id,
           (value->>'priority')::smallint as priority,
           value->'payload' as payload,
-          value->'payload'->'body' is not null as has_body
+          value->'payload'->>'body' is not null as has_body
         from json_array_elements(hearings) with ordinality
-        order by value->>'key', value->'payload'->'body' is null, ordinality
+        order by value->>'key', value->'payload'->>'body' is null, ordinality
       ),
       queued as (
         select jobs.key, jobs.payload, jobs.priority, jobs.locked_at is not null as running,
-          jobs.payload->'body' is not null as has_body
+          jobs.payload->>'body' is not null as has_body
         from graphile_worker._private_jobs jobs
         join heard using (key)
         where jobs.attempts < jobs.max_attempts
@@ -78,7 +78,7 @@ export default Effect.gen(function*() {
               'hash', heard.payload->'hash',
               'source', queued.payload->'source',
               'heard_at', queued.payload->'heard_at',
-              'body', coalesce(heard.payload->'body', queued.payload->'body'),
+              'body', case when heard.has_body then heard.payload->'body' else queued.payload->'body' end,
               'zkb', coalesce(heard.payload->'zkb', queued.payload->'zkb'),
               'traceparent', queued.payload->'traceparent')
           end as payload
@@ -101,17 +101,18 @@ export default Effect.gen(function*() {
       return cardinality(specs);
     end $$`
 
+  // clock_timestamp(): now() is when this transaction began, maybe before the one that stored the mail.
   yield* sql`
     create function release_killmails(ids bigint[]) returns void
     language plpgsql as $$
     begin
-      if not exists (select from killmail_ledger where killmail_id = any(ids) and visible_from > now()) then
+      if not exists (select from killmail_ledger where killmail_id = any(ids) and visible_from > clock_timestamp()) then
         return;
       end if;
       perform lock_publications();
       with released as (
         select killmail_id, row_number() over (order by killmail_id) as n
-        from killmail_ledger where killmail_id = any(ids) and visible_from > now()
+        from killmail_ledger where killmail_id = any(ids) and visible_from > clock_timestamp()
       )
       update killmail_ledger ledger
       set visible_from = now(), sequence = (select coalesce(max(sequence), 0) from killmail_ledger) + released.n

@@ -18,7 +18,7 @@ import { Submissions } from "./intake/Submissions.ts"
 import { JobQueue } from "./jobs/JobQueue.ts"
 import * as JobRunner from "./jobs/JobRunner.ts"
 import * as EmbeddedPostgres from "./postgres/EmbeddedPostgres.ts"
-import { Settings } from "./Settings.ts"
+import { Settings, upstreamOf, userAgentFor } from "./Settings.ts"
 import { CachedData } from "./store/CachedData.ts"
 import * as Database from "./store/Database.ts"
 import { FeedStore } from "./store/FeedStore.ts"
@@ -64,9 +64,12 @@ const stores = Layer.mergeAll(
 
 const sources = { r2z2: Feed.layer(R2z2.source), redisq: Feed.layer(Redisq.source) }
 
-const feeds = Layer.unwrap(
-  Effect.map(Settings, (settings) => Layer.mergeAll(Layer.empty, ...settings.feeds.map((name) => sources[name])))
-)
+const feeds = Layer.unwrap(Effect.gen(function*() {
+  const settings = yield* Settings
+  // A feed that must not be asked stops the start, rather than being silent for ever.
+  for (const name of settings.feeds) yield* userAgentFor(settings, upstreamOf(settings, name))
+  return Layer.mergeAll(Layer.empty, ...settings.feeds.map((name) => sources[name]))
+}))
 
 const jobs = Layer.unwrap(Effect.gen(function*() {
   const { concurrency } = yield* Settings
@@ -81,20 +84,28 @@ const jobs = Layer.unwrap(Effect.gen(function*() {
 const api = Server.layer.pipe(
   Layer.provide(WebSocketServer.layer),
   Layer.provideMerge(LiveKillmails.layer),
-  Layer.provide([Readiness.layer, AdminToken.layer, Submissions.layer])
+  Layer.provide([AdminToken.layer, Submissions.layer])
 )
 
 /** Postgres with its schema, and the stores on it: what commands that only look or ask need. */
 export const storesOn = <E, R>(url: Layer.Layer<DatabaseUrl, E, R>) =>
   stores.pipe(Layer.provideMerge(migrated), Layer.provideMerge(url))
 
-const rooms = { feeds, jobs, api }
+/** The room, which tells `/health/ready` once it is there. */
+const telling = <A, E, R>(role: Role, room: Layer.Layer<A, E, R>) =>
+  Layer.effectDiscard(Readiness.use(({ started }) => started(role))).pipe(Layer.provideMerge(room))
 
-const foundation = storesOn(DatabaseUrl.layer).pipe(Layer.provideMerge(NodeHttpClient.layerUndici))
+const rooms = { feeds: telling("feeds", feeds), jobs: telling("jobs", jobs), api: telling("api", api) }
+
+const foundation = (wanted: ReadonlyArray<Role>) =>
+  Readiness.layerFor(wanted).pipe(
+    Layer.provideMerge(storesOn(DatabaseUrl.layer)),
+    Layer.provideMerge(NodeHttpClient.layerUndici)
+  )
 
 /** All roles, for as long as the layer lives; Postgres stops last. */
-export const whole = Layer.mergeAll(feeds, jobs, api).pipe(Layer.provideMerge(foundation))
+export const whole = Layer.mergeAll(rooms.feeds, rooms.jobs, rooms.api).pipe(Layer.provideMerge(foundation(roles)))
 
 /** Some of the roles: several processes may share the work. */
 export const layer = (wanted: ReadonlyArray<Role>) =>
-  Layer.mergeAll(Layer.empty, ...wanted.map((role) => rooms[role])).pipe(Layer.provide(foundation))
+  Layer.mergeAll(Layer.empty, ...wanted.map((role) => rooms[role])).pipe(Layer.provide(foundation(wanted)))

@@ -32,6 +32,12 @@ const text = (name: string, fallback: string, meaning: string): Setting<string> 
   read: (value) => value
 })
 
+const notEmpty = (setting: Setting<string>): Setting<string> => ({
+  ...setting,
+  wants: "a text that is not empty",
+  read: (value) => value.trim() === "" ? undefined : value
+})
+
 const secret = (name: string, meaning: string): Setting<Option.Option<Redacted.Redacted>> => ({
   name,
   fallback: "",
@@ -142,28 +148,52 @@ const listOf = <const A extends string>(
 export const feedNames = ["r2z2", "redisq"] as const
 export type FeedName = typeof feedNames[number]
 
+const samplerNames = [
+  "always_on",
+  "always_off",
+  "traceidratio",
+  "parentbased_always_on",
+  "parentbased_always_off",
+  "parentbased_traceidratio"
+] as const
+export type SamplerName = typeof samplerNames[number]
+
+/** Clients decode the parts of a URL, and a lone `%` in a password would end them. */
+const isPercentEncoded = (value: string): boolean => !/%(?![0-9a-fA-F]{2})/.test(value)
+
+/** OpenTelemetry's rule for its settings. */
+const unsetWhenEmpty = <A>(setting: Setting<A>): Setting<A> => ({
+  ...setting,
+  read: (value) => setting.read(value === "" ? setting.fallback : value)
+})
+
 const definitions = {
   databaseUrl: {
     ...secret(
       "DATABASE_URL",
       "Postgres 18 to use, `postgres://user:password@host:port/database`; unset: an embedded one in the data directory"
     ),
-    wants: "a URL that begins with postgres:// or postgresql://",
+    wants: "a URL that begins with postgres:// or postgresql://, other characters than letters and digits in its " +
+      "password percent-encoded",
     read: (value: string) =>
       value === ""
         ? Option.none<Redacted.Redacted>()
-        : /^postgres(ql)?:$/.test(URL.parse(value)?.protocol ?? "")
+        : /^postgres(ql)?:$/.test(URL.parse(value)?.protocol ?? "") && isPercentEncoded(value)
         ? Option.some(Redacted.make(value))
         : undefined
   },
-  dataDir: text("KILLMAILD_DATA_DIR", ".killmaild", "where keys and the embedded Postgres are kept"),
-  host: text("KILLMAILD_HOST", "127.0.0.1", "address to listen on"),
+  dataDir: notEmpty(text("KILLMAILD_DATA_DIR", ".killmaild", "where keys and the embedded Postgres are kept")),
+  host: notEmpty(text("KILLMAILD_HOST", "127.0.0.1", "address to listen on")),
   port: number("KILLMAILD_PORT", "8080", { min: 0, max: 65_535, whole: true }, "port to listen on; 0 takes a free one"),
-  contact: text(
-    "KILLMAILD_CONTACT",
-    "",
-    "how upstreams reach you, an email address first; goes into every User-Agent. Without it only loopback upstreams are called"
-  ),
+  contact: {
+    ...text(
+      "KILLMAILD_CONTACT",
+      "",
+      "how upstreams reach you, an email address first; goes into every User-Agent. Without it only loopback upstreams are called"
+    ),
+    wants: "a line of ASCII such as you@example.org",
+    read: (value: string) => /^[ -~]*$/.test(value) ? value.trim() : undefined
+  },
   adminToken: secret(
     "KILLMAILD_ADMIN_TOKEN",
     "bearer token of the operator; unset: generated into the data directory as `admin-token`"
@@ -215,11 +245,11 @@ const definitions = {
     ["https:", "http:"],
     "a RedisQ-compatible `listen.php`; required by the feed `redisq`, as zKillboard's own closed in May 2026"
   ),
-  redisqId: text(
+  redisqId: notEmpty(text(
     "KILLMAILD_REDISQ_ID",
     "killmaild",
     "queueID at RedisQ: one a deployment, remembered there for 3 hours"
-  ),
+  )),
   logFormat: oneOf("KILLMAILD_LOG_FORMAT", "pretty", ["pretty", "json"], "how log lines are written to standard error"),
   logLevel: oneOf(
     "KILLMAILD_LOG_LEVEL",
@@ -234,12 +264,18 @@ const definitions = {
     "OTLP/HTTP endpoint for traces, such as http://localhost:4318; unset: no tracing"
   ),
   otelServiceName: text("OTEL_SERVICE_NAME", "killmaild", "service name in traces"),
-  otelTracesSampler: text(
+  otelTracesSampler: unsetWhenEmpty(oneOf(
     "OTEL_TRACES_SAMPLER",
-    "",
-    "sampler of the OpenTelemetry SDK, such as parentbased_traceidratio"
-  ),
-  otelTracesSamplerArg: text("OTEL_TRACES_SAMPLER_ARG", "", "argument of that sampler, such as 0.1")
+    "parentbased_always_on",
+    samplerNames,
+    "which traces are kept"
+  )),
+  otelTracesSamplerArg: unsetWhenEmpty(number(
+    "OTEL_TRACES_SAMPLER_ARG",
+    "1",
+    { min: 0, max: 1, whole: false },
+    "the share of traces that a `traceidratio` sampler keeps"
+  ))
 } satisfies Record<string, Setting<unknown>>
 
 type Values = {
@@ -259,7 +295,8 @@ type Environment = Readonly<Record<string, string | undefined>>
 const refuse = (name: string, message: string) => new SettingInvalid({ name, message: `${name}: ${message}` })
 
 const readRaw = Effect.fnUntraced(function*(env: Environment, name: string, isSecret: boolean) {
-  const file = isSecret && env[name] === undefined ? env[`${name}_FILE`] : undefined
+  // Empty is unset, as container engines pass on what they do not have.
+  const file = isSecret && (env[name] ?? "") === "" ? env[`${name}_FILE`] : undefined
   if (file === undefined) return env[name]
   return yield* Effect.try({
     try: () => readFileSync(file, "utf8").trimEnd(),
@@ -285,7 +322,7 @@ const load = Effect.fnUntraced(function*(env: Environment) {
 
 /** Rules that hold between settings. */
 const checkTogether = Effect.fnUntraced(function*(values: Values) {
-  const real = values.r2z2Url.hostname === "r2z2.zkillboard.com"
+  const real = /(^|\.)zkillboard\.com\.?$/.test(values.r2z2Url.hostname)
   if (real && values.r2z2Rate > 15) {
     return yield* refuse(
       "KILLMAILD_R2Z2_RATE",
@@ -327,6 +364,10 @@ export const userAgentFor = (settings: Values, upstream: URL): Effect.Effect<str
         `is unset, wants an email address or other contact before ${upstream.host} is called.`
       )
     )
+
+/** Whom a feed asks. */
+export const upstreamOf = (settings: Values, feed: FeedName): URL =>
+  feed === "r2z2" ? settings.r2z2Url : Option.getOrThrow(settings.redisqUrl)
 
 /** Of this program, as package.json says. */
 export const version: string = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).version

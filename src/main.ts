@@ -1,7 +1,7 @@
 /** The command line: which commands there are, and what an error looks like from outside. */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Cause, Effect, Exit, Predicate, Runtime } from "effect"
-import { CliError, Command } from "effect/cli"
+import { Cause, Effect, Exit, Layer, Predicate, Runtime } from "effect"
+import { CliConfig, CliError, Command, GlobalFlag } from "effect/cli"
 import { add } from "./commands/Add.ts"
 import { databaseUrl } from "./commands/DatabaseUrl.ts"
 import { demo } from "./commands/Demo.ts"
@@ -17,6 +17,9 @@ const killmaild = Command.make("killmaild").pipe(
   Command.withSubcommands([serve, demo, sandbox, migrate, settings, add, queue, databaseUrl, restored])
 )
 
+/** The log level is a setting; the rest of what the library would add has no use here. */
+const flags = CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] })
+
 /** One sentence for an error that was foreseen; everything there is for one that was not. */
 const explain = (cause: Cause.Cause<unknown>) =>
   Effect.sync(() => {
@@ -29,13 +32,14 @@ const explain = (cause: Cause.Cause<unknown>) =>
   })
 
 Command.run(killmaild, { version }).pipe(
-  Effect.provide(NodeServices.layer),
+  Effect.provide(Layer.merge(NodeServices.layer, flags)),
   Effect.tapCause(explain),
   NodeRuntime.runMain({
     disableErrorReporting: true,
+    // Ctrl-C is 130 unless the command said before that it is how it ends.
     teardown: (exit, onExit) =>
       Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
         ? onExit(Number(process.exitCode ?? 130))
-        : Runtime.defaultTeardown(exit, (code) => onExit(code === 0 ? 0 : code))
+        : Runtime.defaultTeardown(exit, onExit)
   })
 )

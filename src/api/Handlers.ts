@@ -12,13 +12,19 @@ import { countError } from "../telemetry/Metrics.ts"
 import { AdminToken } from "./AdminToken.ts"
 import { Api, BadRequest, NotFound, Operator, Unauthorized, Unavailable } from "./Api.ts"
 
+/** The database must answer a request within this. */
+const deadline = "5 seconds"
+
 /** The database is not there: that is our fault and passes, so 503. The client learns no more. */
 const unavailable = <A, R>(effect: Effect.Effect<A, SqlError.SqlError, R>): Effect.Effect<A, Unavailable, R> =>
-  Effect.catch(effect, (error) =>
-    Effect.logError("The database failed a request", error).pipe(
-      Effect.andThen(countError("api", "database")),
-      Effect.andThen(Effect.fail(new Unavailable({ detail: "The database cannot be reached; try again shortly." })))
-    ))
+  Effect.catch(
+    Effect.timeout(effect, deadline),
+    (error) =>
+      Effect.logError("The database failed a request", error).pipe(
+        Effect.andThen(countError("api", "database")),
+        Effect.andThen(Effect.fail(new Unavailable({ detail: "The database cannot be reached; try again shortly." })))
+      )
+  )
 
 const KillmailsHandlers = HttpApiBuilder.group(
   Api,

@@ -9,27 +9,38 @@ const deadline = "2 seconds"
 /** Reasons why the daemon is not ready; empty when it is. */
 export class Readiness extends Context.Service<Readiness, {
   readonly reasons: Effect.Effect<ReadonlyArray<string>>
+  /** This room works from now on. */
+  readonly started: (room: string) => Effect.Effect<void>
   /** From now on not ready: the daemon is stopping. */
   readonly drain: Effect.Effect<void>
 }>()("killmaild/api/Readiness") {
-  static readonly layer = Layer.effect(
-    Readiness,
-    Effect.gen(function*() {
-      const sql = yield* SqlClient.SqlClient
-      let draining = false
-      const database = sql`select 1`.pipe(
-        Effect.as<ReadonlyArray<string>>([]),
-        Effect.timeout(deadline),
-        Effect.catch(() => Effect.succeed(["the database does not answer"]))
-      )
-      return Readiness.of({
-        reasons: Effect.suspend(() => draining ? Effect.succeed(["the daemon is stopping"]) : database),
-        drain: Effect.sync(() => {
-          draining = true
+  /** Not ready before all of these rooms have started. */
+  static readonly layerFor = (rooms: ReadonlyArray<string>) =>
+    Layer.effect(
+      Readiness,
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        const awaited = new Set(rooms)
+        let draining = false
+        const database = sql`select 1`.pipe(
+          Effect.as<ReadonlyArray<string>>([]),
+          Effect.timeout(deadline),
+          Effect.catch(() => Effect.succeed(["the database does not answer"]))
+        )
+        const reasons = Effect.suspend(() =>
+          draining
+            ? Effect.succeed(["the daemon is stopping"])
+            : Effect.map(database, (found) => [...[...awaited].map((room) => `${room} has not started`), ...found])
+        )
+        return Readiness.of({
+          reasons,
+          started: (room) => Effect.sync(() => void awaited.delete(room)),
+          drain: Effect.sync(() => {
+            draining = true
+          })
         })
       })
-    })
-  )
+    )
 }
 
 const live = HttpRouter.add("GET", "/health/live", HttpServerResponse.jsonUnsafe({ status: "live" }))

@@ -1,8 +1,9 @@
 /** `/metrics` in Prometheus' text format: what the rooms counted, and what the database says at this moment. */
 import { Effect, Metric, Option } from "effect"
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { type Headers, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import { JobQueue } from "../jobs/JobQueue.ts"
+import { RateLimits } from "../store/RateLimits.ts"
 import { AdminToken } from "./AdminToken.ts"
 import { problem } from "./Problem.ts"
 
@@ -10,18 +11,43 @@ const queueJobs = Metric.gauge("killmaild_queue_jobs", { description: "Jobs in t
 const oldestWaiting = Metric.gauge("killmaild_queue_oldest_waiting_seconds", {
   description: "How long the oldest job that could run has waited, in seconds"
 })
+const upstreamPause = Metric.gauge("killmaild_upstream_pause_seconds", {
+  description: "For how long nothing is asked under this budget, over all replicas, in seconds"
+})
 const residentBytes = Metric.gauge("killmaild_process_resident_memory_bytes", { description: "Resident memory" })
-const cpuSeconds = Metric.gauge("killmaild_process_cpu_seconds", { description: "CPU time used by this process" })
+const cpuSeconds = Metric.counter("killmaild_process_cpu_seconds_total", {
+  description: "CPU time used by this process, in seconds",
+  incremental: true
+})
 
 const states = ["waiting", "scheduled", "active", "failed"] as const
 
+/** The database must answer within this, or the page goes without what it would have said. */
+const deadline = "2 seconds"
+
 const loopback = /^(::1|127\.|::ffff:127\.)/
+/** What a reverse proxy adds: then a near address says nothing of who asks. */
+const forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
+
+/** This machine may read the page, and the operator from anywhere. */
+export const mayRead = (
+  address: Option.Option<string>,
+  headers: Headers.Headers,
+  token: AdminToken["Service"]
+): boolean => {
+  const isNear = Option.exists(address, (text) => loopback.test(text)) &&
+    !forwarded.some((name) => headers[name] !== undefined)
+  const bearer = /^Bearer (.+)$/i.exec(headers["authorization"] ?? "")?.[1]
+  return isNear || (bearer !== undefined && token.matches(bearer))
+}
 
 export const layer = HttpRouter.use(Effect.fnUntraced(function*(router) {
   const queue = yield* JobQueue
+  const limits = yield* RateLimits
   const token = yield* AdminToken
   /** A task that left the queue is told as 0 from then on, not left at its last value. */
   const told = new Set<string>()
+  let cpuTold = 0
 
   const refreshQueue = Effect.gen(function*() {
     const rows = yield* queue.stats()
@@ -38,18 +64,28 @@ export const layer = HttpRouter.use(Effect.fnUntraced(function*(router) {
     }
   })
 
+  const refreshPauses = Effect.gen(function*() {
+    for (const { bucket, pauseMillis } of yield* limits.list()) {
+      yield* Metric.update(Metric.withAttributes(upstreamPause, { bucket }), pauseMillis / 1000)
+    }
+  })
+
+  const refreshProcess = Effect.gen(function*() {
+    yield* Metric.update(residentBytes, process.memoryUsage.rss())
+    const { system, user } = process.cpuUsage()
+    const cpu = (system + user) / 1e6
+    yield* Metric.update(cpuSeconds, cpu - cpuTold)
+    cpuTold = cpu
+  })
+
   const page = Effect.gen(function*() {
     const request = yield* HttpServerRequest.HttpServerRequest
-    const near = Option.exists(request.remoteAddress, (address) => loopback.test(String(address)))
-    const bearer = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1]
-    if (!near && !(bearer !== undefined && token.matches(bearer))) {
+    if (!mayRead(Option.map(request.remoteAddress, String), request.headers, token)) {
       return problem(401, "Wants the admin token (Authorization: Bearer …) from anywhere but this machine.")
     }
     // Without the database the process still tells what it knows itself.
-    yield* Effect.ignore(refreshQueue)
-    yield* Metric.update(residentBytes, process.memoryUsage.rss())
-    const { system, user } = process.cpuUsage()
-    yield* Metric.update(cpuSeconds, (system + user) / 1e6)
+    yield* Effect.andThen(refreshQueue, refreshPauses).pipe(Effect.timeout(deadline), Effect.ignore)
+    yield* refreshProcess
     const text = yield* PrometheusMetrics.format()
     return HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
   })

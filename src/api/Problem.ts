@@ -1,9 +1,62 @@
 /** RFC 9457 problem details for answers that no endpoint of the contract gives. */
-import { HttpServerResponse, ProblemDetails } from "effect/http"
+import { Cause, Effect } from "effect"
+import { HttpServerError, HttpServerResponse, ProblemDetails } from "effect/http"
 import { STATUS_CODES } from "node:http"
+import type { Duplex } from "node:stream"
+import { countError } from "../telemetry/Metrics.ts"
 
-export const problem = (status: number, detail: string): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.jsonUnsafe({ type: ProblemDetails.blankType, title: STATUS_CODES[status], status, detail }, {
-    status,
-    contentType: ProblemDetails.contentType
-  })
+/** Bytes of a request's body. */
+export const maxBodyBytes = 1_000_000
+
+const details: Readonly<Record<number, string>> = {
+  400: "The request cannot be read.",
+  404: "There is nothing here; /docs lists what there is.",
+  413: `Wants a body of at most ${maxBodyBytes} bytes.`,
+  415: "Wants a body of JSON (Content-Type: application/json).",
+  500: "That is a fault of killmaild; its log says more.",
+  503: "killmaild cannot answer now; try again shortly."
+}
+
+const bodyOf = (status: number, detail = details[status]) => ({
+  type: ProblemDetails.blankType,
+  title: STATUS_CODES[status],
+  status,
+  detail
+})
+
+export const problem = (status: number, detail?: string): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.jsonUnsafe(bodyOf(status, detail), { status, contentType: ProblemDetails.contentType })
+
+/** The same on a connection that asked for an upgrade; it ends. */
+export const refuse = (socket: Duplex, status: number, detail?: string): void => {
+  const body = JSON.stringify(bodyOf(status, detail))
+  socket.end(
+    `HTTP/1.1 ${status} ${
+      STATUS_CODES[status]
+    }\r\nConnection: close\r\nContent-Type: ${ProblemDetails.contentType}\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  )
+}
+
+/** The library's own refusals have no body, or a text. */
+const withBody = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
+  const { body, status } = response
+  const isBare = body._tag === "Empty" || body.contentType?.startsWith("text/plain") === true
+  return status >= 400 && isBare ? problem(status) : response
+}
+
+/** Whatever goes wrong outside the contract is told as a problem too: never an empty answer, nor the inside of ours. */
+export const withProblems = <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
+  app.pipe(
+    Effect.map(withBody),
+    Effect.catchCause((cause) => {
+      if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
+      return Effect.flatMap(HttpServerError.causeResponse(cause), ([response]) =>
+        response.status < 500
+          ? Effect.succeed(withBody(response))
+          : Effect.logError("A request failed", cause).pipe(
+            Effect.andThen(countError("api", "defect")),
+            Effect.as(withBody(response))
+          ))
+    })
+  )

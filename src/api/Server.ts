@@ -1,7 +1,7 @@
 /** One port: the HTTP interface, health, metrics, and the sockets of `/ws`. */
 import { NodeHttpServer } from "@effect/platform-node"
-import { Context, Effect, Layer, Schema } from "effect"
-import { HttpMiddleware, HttpRouter } from "effect/http"
+import { ByteSize, Context, Effect, Exit, Layer, Schema, Scope } from "effect"
+import { HttpIncomingMessage, HttpMiddleware, HttpRouter } from "effect/http"
 import { HttpApiScalar } from "effect/http-api"
 import { createServer, type Server as NodeServer } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -10,7 +10,7 @@ import { Api } from "./Api.ts"
 import * as Handlers from "./Handlers.ts"
 import * as Health from "./Health.ts"
 import * as MetricsPage from "./MetricsPage.ts"
-import { problem } from "./Problem.ts"
+import { maxBodyBytes, problem, refuse, withProblems } from "./Problem.ts"
 import { WebSocketServer } from "./WebSocketServer.ts"
 
 /** The address cannot be listened on. Stops the start. */
@@ -18,11 +18,15 @@ export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotList
 
 const routes = Layer.mergeAll(
   Handlers.layer,
-  HttpApiScalar.layer(Api, { path: "/docs" }),
+  // All of the page is in the package; only its fonts would come from elsewhere.
+  HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } }),
   Health.layer,
   MetricsPage.layer,
-  HttpRouter.add("*", "/*", problem(404, "There is nothing here; /docs lists what there is."))
+  HttpRouter.add("GET", "/ws", problem(426, "Wants a WebSocket."))
 )
+
+/** What machines ask every few seconds makes no traces. */
+const isPolled = ({ url }: { readonly url: string }): boolean => /^\/(health\/|metrics)/.test(url)
 
 /** Milliseconds that open requests get to end when the daemon stops. */
 const drainMillis = 2000
@@ -36,18 +40,26 @@ export class Server extends Context.Service<Server, { readonly url: string }>()(
       const webSockets = yield* WebSocketServer
       const readiness = yield* Health.Readiness
       const app = yield* HttpRouter.toHttpEffect(routes)
-      const scope = yield* Effect.scope
-      const handler = yield* NodeHttpServer.makeHandler(HttpMiddleware.tracer(app), { scope })
+      // Of the requests alone: what of them is still under way when it closes, after the server's end, is cut off.
+      const requests = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
+      const handler = yield* NodeHttpServer.makeHandler(withProblems(app), { scope: requests }).pipe(
+        Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxBodyBytes)),
+        Effect.provideService(HttpMiddleware.TracerDisabledWhen, isPolled)
+      )
 
       const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 })
       server.on("request", handler)
       server.on("upgrade", (request, socket, head) => {
         socket.on("error", () => socket.destroy())
-        const path = new URL(request.url ?? "/", "http://localhost").pathname
+        const path = URL.parse(request.url ?? "/", "http://localhost")?.pathname
         if (path === "/ws") webSockets.upgrade(request, socket, head)
-        else socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        else refuse(socket, 404)
       })
-      yield* Effect.acquireRelease(listen(server, host, port), () => Effect.andThen(readiness.drain, close(server)))
+      // Together: the server ends only when all of its connections have, and those of `/ws` are among them.
+      yield* Effect.acquireRelease(
+        listen(server, host, port),
+        () => Effect.andThen(readiness.drain, Effect.all([close(server), webSockets.close], { concurrency: 2 }))
+      )
       const address = server.address() as AddressInfo
       const name = address.family === "IPv6" ? `[${address.address}]` : address.address
       const url = `http://${name}:${address.port}`

@@ -1,12 +1,13 @@
 /** `/ws`: sockets in, subscribers out. Limits, pings, slow clients and the end of a connection are decided here. */
-import { Context, Effect, Layer, Metric, Option } from "effect"
+import { Context, Effect, Layer, Metric } from "effect"
 import type { IncomingMessage } from "node:http"
 import type { Duplex } from "node:stream"
 import { type RawData, type WebSocket, WebSocketServer as Sockets } from "ws"
 import { LiveKillmails } from "../broadcast/LiveKillmails.ts"
 import * as Subscriber from "../broadcast/Subscriber.ts"
 import { Settings } from "../Settings.ts"
-import { subscribers } from "../telemetry/Metrics.ts"
+import { broadcastMessages, subscribers } from "../telemetry/Metrics.ts"
+import { refuse } from "./Problem.ts"
 
 /** Bytes of one message from a client; the largest that means something is far smaller. */
 const maxPayload = 64 * 1024
@@ -21,24 +22,35 @@ const messagesPerMinute = 120
 const maxConnections = 5000
 /** Milliseconds that a client which is cut off gets to read why. */
 const goodbyeMillis = 10_000
+/** Milliseconds that all clients get to answer the goodbye when the daemon stops. */
+const closingMillis = 1000
+
+const protocol = { protocol: "websocket" }
+const messagesSent = Metric.withAttributes(broadcastMessages, protocol)
+const subscriptionsOpen = Metric.withAttributes(subscribers, protocol)
 
 export class WebSocketServer extends Context.Service<WebSocketServer, {
   /** Takes over a connection that asked for `/ws`. */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+  /** Tells all clients to come back later; ends when they have gone. */
+  readonly close: Effect.Effect<void>
 }>()("killmaild/api/WebSocketServer") {
   static readonly layer = Layer.effect(
     WebSocketServer,
     Effect.gen(function*() {
       const live = yield* LiveKillmails
       const settings = yield* Settings
-      const run = Effect.runForkWith(yield* Effect.context())
+      const context = yield* Effect.context()
+      const run = Effect.runForkWith(context)
       const sockets = new Sockets({ noServer: true, maxPayload, perMessageDeflate: false })
       let subscriptions = 0
 
       const noteSubscriptions = (change: number) => {
         subscriptions += change
-        run(Metric.update(Metric.withAttributes(subscribers, { protocol: "websocket" }), subscriptions))
+        subscriptionsOpen.updateUnsafe(subscriptions, context)
       }
+      noteSubscriptions(0)
+      messagesSent.updateUnsafe(0, context)
 
       const serve = (socket: WebSocket) => {
         let missedPongs = 0
@@ -53,6 +65,7 @@ export class WebSocketServer extends Context.Service<WebSocketServer, {
             setTimeout(() => socket.terminate(), goodbyeMillis).unref()
             return
           }
+          messagesSent.updateUnsafe(1, context)
           socket.send(message)
         }
         const drained = Effect.suspend(() => socket.bufferedAmount > replayBuffered ? waitForRoom : Effect.void)
@@ -63,13 +76,13 @@ export class WebSocketServer extends Context.Service<WebSocketServer, {
         )
         const subscriber = Subscriber.make(live, send, drained)
 
-        const fail = Effect.fnUntraced(function*() {
-          yield* Effect.sync(() => socket.close(1011, "The database cannot be reached; resume shortly."))
-        })
         const handle = (effect: ReturnType<typeof subscriber.receive>) =>
           run(
             effect.pipe(
-              Effect.catch(fail),
+              Effect.tapCause((cause) => Effect.logError("A message of /ws could not be answered", cause)),
+              Effect.catchCause(() =>
+                Effect.sync(() => socket.close(1011, "The database cannot be reached; resume shortly."))
+              ),
               Effect.ensuring(Effect.sync(() => {
                 const now = subscriber.subscriptionCount()
                 noteSubscriptions(now - counted)
@@ -87,11 +100,10 @@ export class WebSocketServer extends Context.Service<WebSocketServer, {
           missedPongs = 0
         })
         socket.on("message", (data: RawData, isBinary: boolean) => {
-          if (isBinary) return socket.close(1003, "Wants JSON text.")
           if (++received > messagesPerMinute) {
             return socket.close(1008, `Wants at most ${messagesPerMinute} messages a minute.`)
           }
-          handle(subscriber.receive(data.toString()))
+          handle(subscriber.receive(isBinary ? "" : data.toString()))
         })
         // ws reports a broken frame or an oversized message here and closes by itself.
         socket.on("error", () => {})
@@ -101,28 +113,33 @@ export class WebSocketServer extends Context.Service<WebSocketServer, {
           noteSubscriptions(-counted)
           counted = 0
         })
-        handle(subscriber.welcome)
+        // What the client sent meanwhile is answered after the welcome.
+        socket.pause()
+        handle(Effect.ensuring(subscriber.welcome, Effect.sync(() => socket.resume())))
       }
 
-      yield* Effect.addFinalizer(() =>
-        Effect.callback<void>((resume) => {
-          for (const socket of sockets.clients) socket.close(1012, "The daemon restarts: resume shortly.")
-          const deadline = setTimeout(() => {
-            for (const socket of sockets.clients) socket.terminate()
-          }, 1000)
-          sockets.close(() => {
-            clearTimeout(deadline)
-            resume(Effect.void)
-          })
+      const close = Effect.callback<void>((resume) => {
+        for (const socket of sockets.clients) socket.close(1012, "The daemon restarts: resume shortly.")
+        const deadline = setTimeout(() => {
+          for (const socket of sockets.clients) socket.terminate()
+        }, closingMillis)
+        sockets.close(() => {
+          clearTimeout(deadline)
+          resume(Effect.void)
         })
-      )
+      })
 
       return WebSocketServer.of({
         upgrade: (request, socket, head) => {
-          if (!originAllowed(request, settings.allowedOrigins)) return refuse(socket, "403 Forbidden")
-          if (sockets.clients.size >= maxConnections) return refuse(socket, "503 Service Unavailable")
+          if (!originAllowed(request, settings.allowedOrigins)) {
+            return refuse(socket, 403, "This Origin may not connect; KILLMAILD_ALLOWED_ORIGINS lists those that may.")
+          }
+          if (sockets.clients.size >= maxConnections) {
+            return refuse(socket, 503, `There are ${maxConnections} connections already.`)
+          }
           sockets.handleUpgrade(request, socket, head, serve)
-        }
+        },
+        close
       })
     })
   )
@@ -130,11 +147,7 @@ export class WebSocketServer extends Context.Service<WebSocketServer, {
 
 /** Programs send no Origin. A browser may connect from the very host it asks, or from where the operator allows. */
 const originAllowed = ({ headers }: IncomingMessage, allowed: ReadonlyArray<string>): boolean => {
-  const origin = Option.fromNullishOr(headers.origin)
-  return Option.isNone(origin) || allowed.includes("*") || allowed.includes(origin.value) ||
-    URL.parse(origin.value)?.host === headers.host
-}
-
-const refuse = (socket: Duplex, status: string): void => {
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+  const { host, origin } = headers
+  if (origin === undefined || allowed.includes("*") || allowed.includes(origin)) return true
+  return host !== undefined && URL.parse(origin)?.host === host.toLowerCase()
 }

@@ -3,12 +3,12 @@
  * as a NOTIFY can be lost; what it tells is always read from the ledger.
  */
 import { PgClient } from "@effect/sql-pg"
-import { Context, Effect, Layer, Metric, Queue } from "effect"
+import { Cause, Context, Effect, Layer, Metric, Queue } from "effect"
 import type { SqlError } from "effect/sql"
 import { type KillmailDocument, toDocument } from "../domain/Document.ts"
 import { KillmailReader, type Publication } from "../store/KillmailReader.ts"
 import { publicationsChannel } from "../store/KillmailStore.ts"
-import { broadcastMessages, countError } from "../telemetry/Metrics.ts"
+import { announcements, countError } from "../telemetry/Metrics.ts"
 import { continueTrace } from "../telemetry/TraceContext.ts"
 
 /** A publication as it is told: encoded once for all who hear it. */
@@ -19,13 +19,15 @@ export interface Announcement {
   readonly json: string
 }
 
-/** Called synchronously, in order; must not block or throw. */
+/** Called synchronously, in order; must not block. One that throws hears no more. */
 export type Listener = (announcement: Announcement) => void
 
 /** Without a NOTIFY the ledger is read this often. */
 const pollInterval = "2 seconds"
 /** Publications read in one query. */
 const pageSize = 200
+/** A connection that went silent is given up after this, and another one asked. */
+const readDeadline = "10 seconds"
 
 export class LiveKillmails extends Context.Service<LiveKillmails, {
   readonly epoch: Effect.Effect<string, SqlError.SqlError>
@@ -47,22 +49,33 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
       let position = yield* reader.lastSequence
 
       const tell = (publication: Publication) =>
-        Effect.sync(() => {
-          const announcement = announce(publication)
+        Effect.suspend(() => {
+          // First, so that one that cannot be told does not hold up all that follow.
           position = publication.sequence
-          for (const listener of listeners) listener(announcement)
+          const announcement = announce(publication)
+          const failures = [...listeners].filter((listener) => !hears(listener, announcement))
+          for (const listener of failures) listeners.delete(listener)
+          return failures.length === 0 ? Effect.void : countError("broadcast", "listener")
         }).pipe(
-          Effect.andThen(Metric.update(broadcastMessages, listeners.size)),
+          Effect.andThen(Metric.update(announcements, 1)),
           Effect.withSpan("announce killmail", {
             kind: "producer",
             attributes: { "killmail.id": publication.row.killmail_id, "killmail.sequence": publication.sequence }
           }),
-          continueTrace(publication.traceparent)
+          continueTrace(publication.traceparent),
+          Effect.catchCause((cause) =>
+            Cause.hasInterruptsOnly(cause)
+              ? Effect.failCause(cause)
+              : Effect.andThen(
+                Effect.logError(`Publication ${publication.sequence} could not be announced`, cause),
+                countError("broadcast", "announce")
+              )
+          )
         )
 
       const tellAll = Effect.gen(function*() {
         for (;;) {
-          const page = yield* reader.publishedAfter(position, pageSize)
+          const page = yield* Effect.timeout(reader.publishedAfter(position, pageSize), readDeadline)
           yield* Effect.forEach(page, tell, { discard: true })
           if (page.length < pageSize) return
         }
@@ -70,7 +83,7 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
 
       // One connection listens; any trouble with it ends the turn, and the next begins by reading what was missed.
       const turn = Effect.scoped(Effect.gen(function*() {
-        const notifications = yield* pg.listen(publicationsChannel)
+        const notifications = yield* Effect.timeout(pg.listen(publicationsChannel), readDeadline)
         for (;;) {
           yield* tellAll
           yield* Queue.takeBetween(notifications, 1, Number.POSITIVE_INFINITY).pipe(Effect.timeoutOption(pollInterval))
@@ -78,11 +91,13 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
       }))
       yield* Effect.forkScoped(
         turn.pipe(
-          Effect.catch((error) =>
-            Effect.logWarning(`Listening for publications failed, starts again: ${error.message}`).pipe(
-              Effect.andThen(countError("broadcast", "listen")),
-              Effect.andThen(Effect.sleep("500 millis"))
-            )
+          Effect.catchCause((cause) =>
+            Cause.hasInterruptsOnly(cause)
+              ? Effect.failCause(cause)
+              : Effect.logWarning("Listening for publications failed, starts again", cause).pipe(
+                Effect.andThen(countError("broadcast", "listen")),
+                Effect.andThen(Effect.sleep("500 millis"))
+              )
           ),
           Effect.forever
         )
@@ -100,6 +115,15 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
       })
     })
   )
+}
+
+const hears = (listener: Listener, announcement: Announcement): boolean => {
+  try {
+    listener(announcement)
+    return true
+  } catch {
+    return false
+  }
 }
 
 const announce = ({ row, sequence }: Publication): Announcement => {

@@ -3,29 +3,15 @@
  * replayed from where the client left off up to the broadcaster's position, and then hears live; both happen in one
  * instant, so nothing is lost, doubled or reordered at the seam.
  */
-import { Effect, Option, Schema } from "effect"
+import { Effect, Result } from "effect"
 import type { SqlError } from "effect/sql"
+import { type ClientMessage, readMessage } from "./ClientMessage.ts"
 import type { Announcement, LiveKillmails } from "./LiveKillmails.ts"
-
-/** What a client may send; the wire format of README's "Listen". */
-const ClientMessage = Schema.Union([
-  Schema.Struct({
-    action: Schema.Literal("subscribe"),
-    id: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(100)),
-    // Filters are refused by name until they exist, rather than ignored.
-    filter: Schema.optionalKey(Schema.Record(Schema.String, Schema.Unknown)),
-    after: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
-    epoch: Schema.optionalKey(Schema.String)
-  }),
-  Schema.Struct({ action: Schema.Literal("unsubscribe"), id: Schema.String }),
-  Schema.Struct({ action: Schema.Literal("ping") })
-])
-const decode = Schema.decodeUnknownOption(Schema.fromJsonString(ClientMessage))
 
 export const maxSubscriptions = 100
 
 export interface Subscriber {
-  /** The first message of the connection. */
+  /** The first message of the connection; nothing is to be received before it was sent. */
   readonly welcome: Effect.Effect<void, SqlError.SqlError>
   /** Answers one message of the client; ends when a replay that it asked for has caught up. */
   readonly receive: (text: string) => Effect.Effect<void, SqlError.SqlError>
@@ -49,34 +35,28 @@ export const make = (
   const replaying = new Map<string, symbol>()
 
   const sendJson = (message: object) => send(JSON.stringify(message))
-  const sendError = (code: string, message: string) => sendJson({ type: "error", code, message })
+  /** Names the subscription that it is about, where there is one. */
+  const sendError = (code: string, message: string, id?: string) => sendJson({ type: "error", code, message, id })
   const stopListening = live.listen((announcement) => {
     const ids = [...hearing].filter(([, position]) => announcement.sequence > position).map(([id]) => id)
     if (ids.length > 0) send(killmailMessage(ids, announcement))
   })
 
-  const subscribe = Effect.fnUntraced(function*(id: string, after: number | undefined, epoch: string | undefined) {
-    const turn = Symbol(id)
-    replaying.set(id, turn)
-    let position = after ?? live.position()
-    const foreign = epoch !== undefined && epoch !== (yield* live.epoch)
-    // Another replica may have told this client more than this one has told yet; the ledger knows what exists.
-    if (foreign || position > live.position() && position > (yield* live.lastSequence)) {
-      replaying.delete(id)
-      return sendError("epoch", `Sequence ${position} is not of this epoch: subscribe without "after" and start anew.`)
-    }
-    sendJson({ type: "subscribed", id, sequence: position })
-    while (position < live.position()) {
+  /** Sends what was published after `from`, and hears live from the instant at which nothing is missing. */
+  const catchUp = Effect.fnUntraced(function*(id: string, turn: symbol, from: number) {
+    let position = from
+    // No effect may come between the check that ends this and `hearing.set`: killmails are told in between.
+    replay: while (position < live.position()) {
       const page = yield* live.replay(position)
+      if (page.length === 0) break
       for (const announcement of page) {
+        yield* drained
         if (replaying.get(id) !== turn) return
-        // What came in while the page was read is told live to nobody yet: this subscription takes it from the replay.
-        if (announcement.sequence > live.position()) break
+        // Nobody was told of it yet: it will come live.
+        if (announcement.sequence > live.position()) break replay
         send(killmailMessage([id], announcement))
         position = announcement.sequence
       }
-      if (page.length === 0) break
-      yield* drained
     }
     if (replaying.get(id) !== turn) return
     replaying.delete(id)
@@ -84,39 +64,65 @@ export const make = (
     sendJson({ type: "caught_up", id })
   })
 
-  const receive = Effect.fnUntraced(function*(text: string) {
-    const decoded = decode(text)
-    if (Option.isNone(decoded)) {
-      return sendError(
-        "bad_message",
-        "Wants {\"action\":\"subscribe\",\"id\":\"…\"}, \"unsubscribe\" or \"ping\", as JSON."
-      )
+  const subscribe = Effect.fnUntraced(function*(id: string, after: number | undefined, epoch: string | undefined) {
+    const turn = Symbol(id)
+    replaying.set(id, turn)
+    const start = after ?? live.position()
+    const foreign = epoch !== undefined && epoch !== (yield* live.epoch)
+    // Another replica may have told this client more than this one has told yet; the ledger knows what exists.
+    const unknown = foreign || start > live.position() && start > (yield* live.lastSequence)
+    if (replaying.get(id) !== turn) return
+    if (unknown) {
+      replaying.delete(id)
+      const message = `Sequence ${start} is not of this epoch: subscribe without "after" and "epoch" and start anew.`
+      return sendError("epoch", message, id)
     }
-    const message = decoded.value
+    sendJson({ type: "subscribed", id, sequence: start })
+    yield* catchUp(id, turn, start)
+  })
+
+  const answer = (message: ClientMessage) => {
     switch (message.action) {
       case "ping":
-        return sendJson({ type: "pong" })
+        return Effect.sync(() => sendJson({ type: "pong" }))
       case "unsubscribe":
-        hearing.delete(message.id)
-        replaying.delete(message.id)
-        return sendJson({ type: "unsubscribed", id: message.id })
+        return Effect.sync(() => {
+          hearing.delete(message.id)
+          replaying.delete(message.id)
+          sendJson({ type: "unsubscribed", id: message.id })
+        })
       case "subscribe": {
-        const unknownFilter = Object.keys(message.filter ?? {})[0]
-        if (unknownFilter !== undefined) return sendError("filter", `There is no filter "${unknownFilter}" yet.`)
-        if (hearing.has(message.id) || replaying.has(message.id)) {
-          return sendError("duplicate", `There is a subscription "${message.id}" on this connection already.`)
-        }
-        if (hearing.size + replaying.size >= maxSubscriptions) {
-          return sendError("too_many", `A connection has at most ${maxSubscriptions} subscriptions.`)
-        }
-        return yield* subscribe(message.id, message.after, message.epoch)
+        const problem = problemWith(message)
+        return problem === undefined
+          ? subscribe(message.id, message.after, message.epoch)
+          : Effect.sync(() => sendError(...problem, message.id))
       }
     }
-  })
+  }
+
+  const problemWith = (
+    { filter = {}, id }: ClientMessage & { readonly action: "subscribe" }
+  ): [code: string, message: string] | undefined => {
+    const unknownFilter = Object.keys(filter)[0]
+    if (unknownFilter !== undefined) return ["filter", `There is no filter ${JSON.stringify(unknownFilter)} yet.`]
+    if (hearing.has(id) || replaying.has(id)) {
+      return ["duplicate", `There is a subscription ${JSON.stringify(id)} on this connection already.`]
+    }
+    if (hearing.size + replaying.size >= maxSubscriptions) {
+      return ["too_many", `A connection has at most ${maxSubscriptions} subscriptions.`]
+    }
+    return undefined
+  }
 
   return {
     welcome: Effect.map(live.epoch, (epoch) => sendJson({ type: "welcome", epoch, sequence: live.position() })),
-    receive,
+    receive: (text) =>
+      Effect.suspend(() =>
+        Result.match(readMessage(text), {
+          onFailure: ({ code, message }) => Effect.sync(() => sendError(code, message)),
+          onSuccess: answer
+        })
+      ),
     subscriptionCount: () => hearing.size + replaying.size,
     close: () => {
       stopListening()

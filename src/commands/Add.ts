@@ -1,12 +1,13 @@
-import { Console, Effect, Option } from "effect"
-import { Schema } from "effect"
-import { Argument, CliError, Command } from "effect/cli"
+/** `killmaild add`: names one killmail by hand and waits for the end of its walk. */
+import { Effect, Layer, Option, Schema } from "effect"
+import { Argument, Command } from "effect/cli"
 import { KillmailHash, type KillmailRef, refFromUrl } from "../domain/Killmail.ts"
 import { keyOf } from "../intake/Hearing.ts"
 import { Submissions } from "../intake/Submissions.ts"
 import { FeedStore } from "../store/FeedStore.ts"
-import { fromEnvironment } from "./Environment.ts"
 import { stores } from "./OnDatabase.ts"
+import { json, print } from "./Output.ts"
+import { refuse } from "./Refusal.ts"
 
 /** Milliseconds to wait for the daemon to fetch it, and between looks. */
 const patience = 60_000
@@ -20,40 +21,47 @@ const refOf = (first: string, second: Option.Option<string>): KillmailRef | unde
     : undefined
 }
 
-const complain = (message: string) => Effect.fail(new CliError.UserError({ cause: new Error(message) }))
+/** Ends when the killmail is stored; says whether it was there before. */
+const submitAndWait = Effect.fnUntraced(function*(ref: KillmailRef) {
+  const id = ref.killmail_id
+  const { status } = yield* (yield* Submissions).submit(ref)
+  if (status === "known") return "known" as const
+  if (status === "refused_before") {
+    return yield* refuse(
+      `add: ESI refused killmail ${id} with this hash before (see the table dead_letters); killmaild queue retry ` +
+        "ingest_killmail --failed asks again."
+    )
+  }
+  const feeds = yield* FeedStore
+  for (let waited = 0; waited < patience; waited += interval) {
+    const end = yield* feeds.endOf(id, keyOf(ref))
+    if (end?.stored === true) return "stored" as const
+    if (end !== undefined) return yield* refuse(`add: killmail ${id} became a dead letter: ${end.error}`)
+    yield* Effect.sleep(interval)
+  }
+  return yield* refuse(
+    `add: killmail ${id} is queued, but was not fetched within a minute: is a daemon running (killmaild serve)?`
+  )
+})
 
 export const add = Command.make(
   "add",
   {
     first: Argument.String("id-or-url").pipe(Argument.withDescription("Killmail id, or the whole ESI URL")),
-    hash: Argument.String("hash").pipe(Argument.withDescription("40 hex digits"), Argument.optional)
+    hash: Argument.String("hash").pipe(Argument.withDescription("40 hex digits"), Argument.optional),
+    json
   },
-  Effect.fnUntraced(function*({ first, hash }) {
-    const ref = refOf(first, hash)
+  Effect.fnUntraced(function*(input) {
+    const ref = refOf(input.first, input.hash)
     if (ref === undefined) {
-      return yield* complain(
+      return yield* refuse(
         "add: wants a killmail id and its hash of 40 hex digits, or https://esi.evetech.net/killmails/{id}/{hash}/."
       )
     }
-    const { status } = yield* (yield* Submissions).submit(ref)
-    if (status === "known") return yield* Console.log(`Killmail ${ref.killmail_id} is stored already.`)
-    if (status === "refused_before") {
-      return yield* complain(`ESI refused killmail ${ref.killmail_id} with this hash before: see dead_letters.`)
-    }
-    const feeds = yield* FeedStore
-    for (let waited = 0; waited < patience; waited += interval) {
-      const end = yield* feeds.endOf(ref.killmail_id, keyOf(ref))
-      if (end?.stored === true) return yield* Console.log(`Killmail ${ref.killmail_id} is stored.`)
-      if (end !== undefined) return yield* complain(`Killmail ${ref.killmail_id} became a dead letter: ${end.error}`)
-      yield* Effect.sleep(interval)
-    }
-    return yield* complain(
-      `Killmail ${ref.killmail_id} is queued, but was not fetched within a minute. Does a daemon run (killmaild serve)?`
+    const status = yield* submitAndWait(ref).pipe(
+      Effect.provide(Submissions.layer.pipe(Layer.provideMerge(stores)))
     )
+    const text = `Killmail ${ref.killmail_id} is stored${status === "known" ? " already" : ""}.`
+    yield* print(input.json, { ...ref, status }, text)
   })
-).pipe(
-  Command.withDescription("Add one killmail by hand, and wait until it is stored"),
-  Command.provide(Submissions.layer),
-  Command.provide(stores),
-  Command.provide(fromEnvironment)
-)
+).pipe(Command.withDescription("Add one killmail by hand, and wait until it is stored"))

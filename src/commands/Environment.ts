@@ -1,10 +1,11 @@
-/** The settings as the environment of this process has them, with a word about names that mean nothing. */
+/** What every command but the demo begins with: the settings of this process's environment, and log lines as they say. */
 import { Effect, Layer } from "effect"
 import { describeSettings, Settings } from "../Settings.ts"
+import * as Telemetry from "../telemetry/Telemetry.ts"
 
 const known = new Set(describeSettings.flatMap(({ name, secret }) => secret ? [name, `${name}_FILE`] : [name]))
 
-/** Unset values fall back to the environment; later issues of killmaild may know more names than this one. */
+/** A name that means nothing is told, not refused: another version of killmaild may know it. */
 const warnOfUnknown = Layer.effectDiscard(
   Effect.forEach(
     Object.keys(process.env).filter((name) => name.startsWith("KILLMAILD_") && !known.has(name)),
@@ -14,4 +15,6 @@ const warnOfUnknown = Layer.effectDiscard(
   )
 )
 
-export const fromEnvironment = Layer.merge(warnOfUnknown, Settings.layerFrom(process.env))
+export const fromEnvironment = Layer.merge(warnOfUnknown, Telemetry.layer).pipe(
+  Layer.provideMerge(Layer.suspend(() => Settings.layerFrom(process.env)))
+)

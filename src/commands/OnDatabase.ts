@@ -3,6 +3,7 @@ import { Effect, Layer, Option, Redacted } from "effect"
 import { DatabaseUrl, embeddedDirectory, storesOn } from "../Daemon.ts"
 import * as EmbeddedPostgres from "../postgres/EmbeddedPostgres.ts"
 import { Settings } from "../Settings.ts"
+import { fromEnvironment } from "./Environment.ts"
 
 const runningOrOwn = Layer.unwrap(Effect.gen(function*() {
   const { databaseUrl, dataDir } = yield* Settings
@@ -14,5 +15,5 @@ const runningOrOwn = Layer.unwrap(Effect.gen(function*() {
   })
 }))
 
-/** The stores, on a database with this program's schema. */
-export const stores = storesOn(runningOrOwn)
+/** The stores, on a database with this program's schema, and the settings. Provided once what was asked makes sense. */
+export const stores = storesOn(runningOrOwn).pipe(Layer.provideMerge(fromEnvironment))

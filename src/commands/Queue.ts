@@ -1,11 +1,11 @@
-import { Console, Effect, Option } from "effect"
-import { Argument, CliError, Command, Flag } from "effect/cli"
+/** `killmaild queue …`: what waits, runs and failed, and what to do about dead letters. */
+import { Effect, Option } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
 import { JobQueue, type JobStats } from "../jobs/JobQueue.ts"
-import { fromEnvironment } from "./Environment.ts"
 import { stores } from "./OnDatabase.ts"
-import { table } from "./Table.ts"
+import { json, print, table } from "./Output.ts"
+import { refuse } from "./Refusal.ts"
 
-const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
 const task = Argument.String("task").pipe(Argument.withDescription("Name of a task, such as ingest_killmail"))
 const failed = Flag.Boolean("failed").pipe(
   Flag.withDescription("Confirms that dead letters are meant"),
@@ -22,39 +22,44 @@ const textOf = (row: JobStats, column: typeof columns[number]): string => {
 const stats = Command.make("stats", { task: Argument.optional(task), json }, (input) =>
   Effect.gen(function*() {
     const rows = yield* (yield* JobQueue).stats(Option.getOrUndefined(input.task))
-    yield* Console.log(
-      input.json
-        ? JSON.stringify(rows)
-        : rows.length === 0
-        ? "The queue is empty."
-        : table(columns, rows.map((row) => columns.map((column) => textOf(row, column))))
-    )
-  })).pipe(Command.withDescription("Jobs by task and priority: waiting, scheduled, active, failed, completed in 24 h"))
-
-const mean = (flag: boolean, verb: string) =>
-  flag ? Effect.void : Effect.fail(
-    new CliError.UserError({
-      cause: new Error(`queue ${verb} works on dead letters only: add --failed.`)
-    })
+    const text = rows.length === 0
+      ? Option.match(input.task, {
+        onNone: () => "There are no jobs.",
+        onSome: (name) => `There are no jobs of ${name}.`
+      })
+      : table(columns, rows.map((row) => columns.map((column) => textOf(row, column))))
+    yield* print(input.json, rows, text)
+  }).pipe(Effect.provide(stores))).pipe(
+    Command.withDescription("Jobs by task and priority: waiting, scheduled, active, failed, completed in 24 h")
   )
 
-const clear = Command.make("clear", { task, failed }, (input) =>
-  Effect.gen(function*() {
-    yield* mean(input.failed, "clear")
-    const count = yield* (yield* JobQueue).clearFailed(input.task)
-    yield* Console.log(`${count} dead letters of ${input.task} removed.`)
-  })).pipe(Command.withDescription("Forget the dead letters of a task"))
+/** Both verbs work on the dead letters of one task, and on nothing else. */
+const onDeadLetters = (
+  verb: "clear" | "retry",
+  act: (queue: JobQueue["Service"]) => (task: string) => ReturnType<JobQueue["Service"]["clearFailed"]>,
+  done: string
+) =>
+  Command.make(verb, { task, failed, json }, (input) =>
+    Effect.gen(function*() {
+      if (!input.failed) {
+        return yield* refuse(
+          `queue ${verb}: works on dead letters only, wants --failed to confirm that they are meant.`
+        )
+      }
+      const count = yield* Effect.flatMap(JobQueue, (queue) => act(queue)(input.task)).pipe(Effect.provide(stores))
+      const letters = count === 1 ? "1 dead letter" : `${count} dead letters`
+      yield* print(input.json, { task: input.task, count }, `${letters} of ${input.task} ${done}.`)
+    }))
 
-const retry = Command.make("retry", { task, failed }, (input) =>
-  Effect.gen(function*() {
-    yield* mean(input.failed, "retry")
-    const count = yield* (yield* JobQueue).retryFailed(input.task)
-    yield* Console.log(`${count} dead letters of ${input.task} are in the queue again.`)
-  })).pipe(Command.withDescription("Put the dead letters of a task back into the queue"))
+const clear = onDeadLetters("clear", (queue) => queue.clearFailed, "forgotten").pipe(
+  Command.withDescription("Forget the dead letters of a task")
+)
+
+const retry = onDeadLetters("retry", (queue) => queue.retryFailed, "put back into the queue").pipe(
+  Command.withDescription("Put the dead letters of a task back into the queue")
+)
 
 export const queue = Command.make("queue").pipe(
   Command.withDescription("Look at the job queue and its dead letters"),
-  Command.withSubcommands([stats, clear, retry]),
-  Command.provide(stores),
-  Command.provide(fromEnvironment)
+  Command.withSubcommands([stats, clear, retry])
 )

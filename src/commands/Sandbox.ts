@@ -1,6 +1,8 @@
+/** `killmaild sandbox`: the outside world as a program of its own. */
 import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import * as Sandbox from "../sandbox/Sandbox.ts"
+import { refuse } from "./Refusal.ts"
 
 const options = {
   port: Flag.Int("port").pipe(Flag.withDescription("Port on 127.0.0.1; 0 takes a free one"), Flag.withDefault(8090)),
@@ -22,8 +24,20 @@ const options = {
   )
 }
 
+/** What a flag got that it cannot take. */
+const misfit = ({ faults, port, speed }: { readonly faults: number; readonly port: number; readonly speed: number }) =>
+  !(port >= 0 && port <= 65_535)
+    ? `--port got ${port}, wants a port from 0 to 65535`
+    : !(speed > 0 && Number.isFinite(speed))
+    ? `--speed got ${speed}, wants a number above 0`
+    : !(faults >= 0 && faults <= 1)
+    ? `--faults got ${faults}, wants a share from 0 to 1`
+    : undefined
+
 export const sandbox = Command.make("sandbox", options, ({ corpus, ...rest }) =>
   Effect.scoped(Effect.gen(function*() {
+    const wrong = misfit(rest)
+    if (wrong !== undefined) return yield* refuse(`sandbox: ${wrong}.`)
     const started = yield* Sandbox.start({
       ...rest,
       world: "clock",

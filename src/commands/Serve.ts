@@ -1,29 +1,29 @@
+/** `killmaild serve`: the daemon, with all its roles or some. */
 import { Effect, Layer } from "effect"
 import { Command, Flag } from "effect/cli"
 import * as Daemon from "../Daemon.ts"
-import * as Telemetry from "../telemetry/Telemetry.ts"
 import { fromEnvironment } from "./Environment.ts"
+import { refuse } from "./Refusal.ts"
 
-const wanted = Flag.String("roles").pipe(
+const roles = Flag.String("roles").pipe(
   Flag.withDescription(`What this process does, of ${Daemon.roles.join(",")}`),
-  Flag.withDefault(Daemon.roles.join(",")),
-  Flag.mapTryCatch(
-    (text) => text.split(",").map((role) => roleOf(role.trim())),
-    (error) => (error as Error).message
-  )
+  Flag.withDefault(Daemon.roles.join(","))
 )
 
-const roleOf = (text: string): Daemon.Role => {
-  const role = Daemon.roles.find((candidate) => candidate === text)
-  if (role === undefined) throw new Error(`--roles: got "${text}", wants a list of ${Daemon.roles.join(", ")}`)
-  return role
-}
+const isRole = (text: string): text is Daemon.Role => (Daemon.roles as ReadonlyArray<string>).includes(text)
 
-export const serve = Command.make("serve", { roles: wanted }, ({ roles }) => {
-  // Stopping is what a daemon is asked for: it is no failure.
-  process.exitCode = 0
-  return Layer.launch(Daemon.layer(roles)).pipe(
-    Effect.provide(Telemetry.layer),
-    Effect.provide(fromEnvironment)
-  )
-}).pipe(Command.withDescription("Run the daemon: prepare the schema, then hear, fetch, store and announce killmails"))
+export const serve = Command.make(
+  "serve",
+  { roles },
+  Effect.fnUntraced(function*(input) {
+    const wanted = input.roles.split(",").map((role) => role.trim())
+    if (!wanted.every(isRole)) {
+      return yield* refuse(
+        `serve: --roles got ${JSON.stringify(input.roles)}, wants a list of ${Daemon.roles.join(", ")}.`
+      )
+    }
+    // Stopping is what a daemon is asked for: it is no failure.
+    process.exitCode = 0
+    return yield* Layer.launch(Daemon.layer(wanted)).pipe(Effect.provide(fromEnvironment))
+  })
+).pipe(Command.withDescription("Run the daemon: prepare the schema, then hear, fetch, store and announce killmails"))

@@ -14,10 +14,14 @@ const Count = Schema.Int
 /** 40 lower-case hex digits: what proves a killmail to ESI. */
 export const KillmailHash = Schema.String.check(Schema.isPattern(/^[0-9a-f]{40}$/))
 
+/** JavaScript reads the 30th of February as a day in March. */
+const isTime = (text: string): boolean =>
+  !Number.isNaN(Date.parse(text)) && normaliseTime(text).slice(0, 19) === text.slice(0, 19)
+
 /** UTC, to the second. EVE-KILL writes milliseconds; `normaliseTime` drops them. */
 const KillmailTime = Schema.String.check(
   Schema.isPattern(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$/),
-  Schema.makeFilter((text: string) => !Number.isNaN(Date.parse(text)), { description: "an existing UTC date and time" })
+  Schema.makeFilter((text: string) => isTime(text), { description: "an existing UTC date and time" })
 )
 
 const itemFields = {

@@ -78,7 +78,7 @@ export class Esi extends Context.Service<Esi, {
       )
 
       const killmail = Effect.fn("Esi.killmail")(function*(ref: KillmailRef) {
-        yield* Effect.annotateCurrentSpan("killmail_id", ref.killmail_id)
+        yield* Effect.annotateCurrentSpan("killmail.id", ref.killmail_id)
         const path = `/killmails/${ref.killmail_id}/${encodeURIComponent(ref.hash)}`
         const key = `esi:${path}`
         const decode = decodeKillmail(ref, path)

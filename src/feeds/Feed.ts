@@ -2,14 +2,14 @@
  * A feed is an actor: one fiber, one durable cursor, one leader over all replicas. Whatever fails inside starts it again
  * from its cursor, after a pause that grows and is never the same for two of them.
  */
-import { Cause, Effect, Layer, Metric, type Option } from "effect"
+import { Cause, Effect, Layer, Metric, Option } from "effect"
 import type { SqlError } from "effect/sql"
 import { type Killmail, normaliseTime } from "../domain/Killmail.ts"
 import { type Heard, hearingOf } from "../intake/Hearing.ts"
 import type { SettingInvalid } from "../Settings.ts"
 import { FeedStore } from "../store/FeedStore.ts"
 import { type Lease, type LeaseLost, Leases } from "../store/Leases.ts"
-import { countError, feedCursor, feedLagSeconds, feedRestarts } from "../telemetry/Metrics.ts"
+import { countError, feedBackoffSeconds, feedCursor, feedLagSeconds, feedRestarts } from "../telemetry/Metrics.ts"
 import { currentTraceparent } from "../telemetry/TraceContext.ts"
 import type { FeedUnavailable } from "./Upstream.ts"
 
@@ -66,7 +66,7 @@ const actorOf = Effect.fnUntraced(function*(name: string, lease: Lease, onHealth
   })
 
   const actor: Actor = {
-    cursor: store.cursor(name),
+    cursor: Effect.tap(store.cursor(name), (cursor) => noteCursor(Option.getOrUndefined(cursor))),
     hear,
     skip: (entry, cursor) =>
       store.skip(lease, entry, cursor).pipe(
@@ -95,8 +95,11 @@ const leadAndListen = <R>(source: Source<R>, onHealthy: Effect.Effect<void>) =>
 
 const supervise = Effect.fnUntraced(function*<R>(source: Source<R>) {
   let failures = 0
-  const onHealthy = Effect.sync(() => {
+  const noteBackoff = (millis: number) =>
+    Metric.update(Metric.withAttributes(feedBackoffSeconds, { feed: source.name }), millis / 1000)
+  const onHealthy = Effect.suspend(() => {
     failures = 0
+    return noteBackoff(0)
   })
   for (;;) {
     yield* leadAndListen(source, onHealthy).pipe(
@@ -113,6 +116,7 @@ const supervise = Effect.fnUntraced(function*<R>(source: Source<R>) {
           .pipe(
             Effect.andThen(Metric.update(Metric.withAttributes(feedRestarts, { feed: source.name }), 1)),
             Effect.andThen(countError(source.name, "restart")),
+            Effect.andThen(noteBackoff(pause)),
             Effect.andThen(Effect.sleep(pause))
           )
       })

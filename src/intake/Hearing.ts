@@ -49,8 +49,8 @@ export const hearingOf = (
     hash,
     source,
     heard_at: new Date().toISOString(),
-    ...(body === undefined ? {} : { body }),
-    ...(zkb === undefined ? {} : { zkb }),
+    ...(body === undefined || body === null ? {} : { body }),
+    ...(zkb === undefined || zkb === null ? {} : { zkb }),
     ...(traceparent === undefined ? {} : { traceparent })
   } satisfies IngestPayload
 })

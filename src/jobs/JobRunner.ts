@@ -2,7 +2,7 @@
  * Runs jobs: each handler is an Effect, its outcome decides what becomes of the job, and graphile-worker does the rest.
  * The queue knows no killmail.
  */
-import { Cause, Effect, Exit, Layer, Metric, Random, Redacted, Schema, type Scope } from "effect"
+import { Cause, Effect, Exit, Layer, Metric, Predicate, Random, Redacted, Schema, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { type Job as QueuedJob, Logger, run, type Runner, type TaskList } from "graphile-worker"
 import { EventEmitter } from "node:events"
@@ -59,6 +59,15 @@ type Outcome = "completed" | "retrying" | "rescheduled" | "failed" | "interrupte
 /** Thrown to graphile-worker for a job that stays in the queue; it unlocks the row that `postpone` has prepared. */
 class StaysQueued extends Error {}
 
+/** Whom the job is about, for those that are about somebody. */
+const characterOf = (payload: unknown): string | null =>
+  Predicate.hasProperty(payload, "character_id") && Number.isSafeInteger(payload.character_id)
+    ? String(payload.character_id)
+    : null
+
+/** A text column holds no U+0000, and messages quote what was sent. */
+const textOf = (message: string): string => message.replaceAll("\0", "\uFFFD")
+
 const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, pools: ReadonlyArray<Pool<R>>) {
   const sql = yield* SqlClient.SqlClient
   const queue = yield* JobQueue
@@ -109,7 +118,7 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, pools: Reado
       return yield* stays("retrying", job.attempts, handler.job.retryAfter(job.attempts) * jitter)
     }
     const reason = refused || error instanceof JobFailed ? error.reason : "defect"
-    const message = error instanceof Error ? error.message : String(error)
+    const message = textOf(error instanceof Error ? error.message : String(error))
     yield* Effect.logWarning(`${job.task_identifier} ${job.key ?? job.id} became a dead letter (${reason}): ${message}`)
     yield* bury(job, reason, message)
     yield* keepGoing(handler, job)
@@ -120,7 +129,7 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, pools: Reado
     Effect.map(
       sql<{ readonly id: bigint }>`
         insert into job_runs (task, key, character_id, status, attempts, priority)
-        values (${job.task_identifier}, ${job.key}, (${JSON.stringify(job.payload)}::json->>'character_id')::bigint,
+        values (${job.task_identifier}, ${job.key}, ${characterOf(job.payload)}::bigint,
           'running', ${job.attempts}, ${job.priority})
         returning id`,
       ([row]) => row!.id
@@ -130,7 +139,7 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, pools: Reado
     sql`
       update job_runs set status = ${outcome}, completed_at = clock_timestamp(),
         result = ${Exit.isSuccess(exit) ? JSON.stringify(exit.value ?? null) : null}::json,
-        error = ${Exit.isFailure(exit) ? Cause.pretty(exit.cause).slice(0, 2000) : null}
+        error = ${Exit.isFailure(exit) ? textOf(Cause.pretty(exit.cause)).slice(0, 2000) : null}
       where id = ${run}`
 
   const perform = Effect.fnUntraced(function*(pool: Pool<R>, handler: Handler<R>, job: QueuedJob) {
@@ -142,7 +151,7 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, pools: Reado
     const task = { task: job.task_identifier }
     yield* Metric.update(Metric.withAttributes(jobsTotal, { ...task, outcome }), 1)
     yield* Metric.update(Metric.withAttributes(jobSeconds, task), (performance.now() - started) / 1000)
-    return kept ? Exit.isFailure(exit) ? Cause.pretty(exit.cause).slice(0, 500) : outcome : undefined
+    return kept ? Exit.isFailure(exit) ? textOf(Cause.pretty(exit.cause)).slice(0, 500) : outcome : undefined
   })
 
   const runPromiseExit = Effect.runPromiseExitWith(context)

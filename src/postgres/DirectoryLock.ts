@@ -1,3 +1,4 @@
+/** One killmaild on one data directory. */
 import { Effect, type Scope } from "effect"
 import { DatabaseSync } from "node:sqlite"
 import { EmbeddedPostgresError, reasonOf } from "./EmbeddedPostgresError.ts"

@@ -1,3 +1,4 @@
+/** What can go wrong with the embedded Postgres, as a sentence for whoever started killmaild. */
 import { Effect, Schema } from "effect"
 
 /** The embedded Postgres cannot run here. One sentence that says why, and what to do. Stops the start. */

@@ -1,3 +1,4 @@
+/** Other programs, run to their end. */
 import { Effect } from "effect"
 import { execFile } from "node:child_process"
 

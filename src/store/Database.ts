@@ -1,6 +1,6 @@
 /** Postgres: the client, the schema's version, and what its errors mean. */
 import { PgClient } from "@effect/sql-pg"
-import { Effect, type Layer, Predicate, Redacted, Schema } from "effect"
+import { type Duration, Effect, type Layer, Predicate, Redacted, Schedule, Schema } from "effect"
 import { Migrator, SqlClient, type SqlError } from "effect/sql"
 import { runMigrations as migrateQueue } from "graphile-worker"
 import createKillmails from "../../migrations/0001_create_killmails.ts"
@@ -9,7 +9,7 @@ import createJobs from "../../migrations/0003_create_jobs.ts"
 import createUpstreamState from "../../migrations/0004_create_upstream_state.ts"
 import { createPartitions } from "./Maintenance.ts"
 
-/** Postgres cannot be used as it is: too old, or its schema is newer than this program. Stops the start. */
+/** Postgres cannot be used: not reached, too old, or its schema is newer than this program. Stops the start. */
 export class DatabaseUnusable extends Schema.TaggedError<DatabaseUnusable>()("DatabaseUnusable", {
   message: Schema.String
 }) {}
@@ -43,12 +43,10 @@ export const layer = (
  * once: both migrators lock. Returns the names of the migrations that ran.
  */
 export const migrate = Effect.fn("Database.migrate")(function*(url: Redacted.Redacted) {
-  const sql = yield* SqlClient.SqlClient
-  const [server] = yield* sql<{ version: number; name: string }>`
-    select current_setting('server_version_num')::int as version, current_setting('server_version') as name`
-  if (server!.version < 180_000) {
+  const server = yield* reach(url)
+  if (server.version < 180_000) {
     return yield* new DatabaseUnusable({
-      message: `DATABASE_URL: leads to PostgreSQL ${server!.name}, wants version 18 or newer.`
+      message: `DATABASE_URL: leads to PostgreSQL ${server.name}, wants version 18 or newer.`
     })
   }
   yield* refuseNewerSchema
@@ -60,6 +58,50 @@ export const migrate = Effect.fn("Database.migrate")(function*(url: Redacted.Red
   yield* renewEpochAfterRestore
   return ran.map(([, name]) => name)
 })
+
+/** Asks the server who it is. One that is not there yet, or still starting up, is waited for as long as `patience`. */
+export const reach = Effect.fn("Database.reach")(
+  function*(url: Redacted.Redacted, patience: Duration.Input = "30 seconds") {
+    const sql = yield* SqlClient.SqlClient
+    const place = placeOf(Redacted.value(url))
+    let told = false
+    const tellOnce = (error: SqlError.SqlError) => {
+      if (told || !isNotThereYet(error)) return Effect.void
+      told = true
+      return Effect.logInfo(`Waiting for Postgres at ${place} (${causeText(error)}).`)
+    }
+    const rows = yield* sql<{ version: number; name: string }>`
+      select current_setting('server_version_num')::int as version, current_setting('server_version') as name
+    `.pipe(
+      Effect.tapError(tellOnce),
+      Effect.retry({
+        while: isNotThereYet,
+        schedule: Schedule.spaced("500 millis").pipe(Schedule.upTo({ duration: patience }))
+      }),
+      Effect.mapError((error) =>
+        new DatabaseUnusable({
+          message: `DATABASE_URL: cannot reach ${place} (${causeText(error)}), wants a PostgreSQL 18 that answers ` +
+            "there and knows this user and database."
+        })
+      )
+    )
+    return rows[0]!
+  }
+)
+
+/** Host and port, or the directory of the socket; never the password. */
+const placeOf = (url: string): string => {
+  const { hostname, port } = new URL(url)
+  const host = decodeURIComponent(hostname)
+  return host.startsWith("/") ? host : `${host || "localhost"}:${port || "5432"}`
+}
+
+/** No connection, or SQLSTATE 57P03 (starting up), 53300 (no connection left). */
+const isNotThereYet = (error: SqlError.SqlError): boolean =>
+  error.reason._tag === "ConnectionError" || ["57P03", "53300"].includes(sqlState(error) ?? "")
+
+const causeText = (error: SqlError.SqlError): string =>
+  error.reason.cause instanceof Error ? error.reason.cause.message : error.message
 
 const refuseNewerSchema = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient

@@ -2,6 +2,7 @@
 import { Context, Effect, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { type Lease, LeaseLost } from "./Leases.ts"
+import { pgJson, pgText } from "./PgText.ts"
 
 /** One naming of a killmail by a source; `payload` is that of the job it may cause. */
 export interface Hearing {
@@ -65,7 +66,7 @@ export class FeedStore extends Context.Service<FeedStore, {
 
       const callHear = (source: string, hearings: ReadonlyArray<Hearing>) =>
         Effect.map(
-          sql<{ jobs: number }>`select hear_killmails(${source}, ${JSON.stringify(hearings)}::json) as jobs`,
+          sql<{ jobs: number }>`select hear_killmails(${source}, ${pgJson(hearings)}::json) as jobs`,
           ([row]) => row!.jobs
         )
 
@@ -115,7 +116,9 @@ export class FeedStore extends Context.Service<FeedStore, {
           yield* moveCursor(lease, next, false)
           yield* sql`
             insert into dead_letters (task, key, payload, reason, error, attempts)
-            values ('feed', ${entry.key}, ${JSON.stringify(entry.text)}::json, ${entry.reason}, ${entry.error}, 1)
+            values ('feed', ${entry.key}, ${JSON.stringify(entry.text)}::json, ${entry.reason}, ${
+            pgText(entry.error)
+          }, 1)
             on conflict (task, key) do update set payload = excluded.payload, reason = excluded.reason,
               error = excluded.error, attempts = dead_letters.attempts + 1, at = now()`
         }))

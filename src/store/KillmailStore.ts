@@ -5,6 +5,7 @@ import type { Attacker, Killmail } from "../domain/Killmail.ts"
 import { normaliseTime } from "../domain/Killmail.ts"
 import { type ItemRow, itemRows } from "../domain/Rows.ts"
 import { pgColumn } from "./PgArray.ts"
+import { pgJson } from "./PgText.ts"
 
 /** A checked killmail on its way into the store. */
 export interface NewKillmail {
@@ -146,7 +147,7 @@ const insertBodies = (sql: SqlClient.SqlClient, mails: ReadonlyArray<NewKillmail
         ${pgColumn(victims, (victim) => victim.position?.y)}::float8[],
         ${pgColumn(victims, (victim) => victim.position?.z)}::float8[],
         ${pgColumn(bodies, (body) => body.attackers.length)}::integer[],
-        ${pgColumn(mails, (mail) => mail.zkb === undefined ? null : jsonbText(mail.zkb))}::jsonb[])
+        ${pgColumn(mails, (mail) => mail.zkb === undefined ? null : pgJson(mail.zkb))}::jsonb[])
     ), new_attackers as (
       insert into attackers (killmail_time, killmail_id, ordinal, character_id, corporation_id, alliance_id, faction_id,
         ship_type_id, weapon_type_id, damage_done, final_blow, security_status)
@@ -183,7 +184,3 @@ interface Place {
   readonly time: string
   readonly ordinal: number
 }
-
-/** jsonb holds neither U+0000 nor lone surrogates: they are dropped from what a feed said. */
-const jsonbText = (value: unknown): string =>
-  JSON.stringify(value, (_key, inner) => typeof inner === "string" ? inner.replaceAll("\0", "").toWellFormed() : inner)

@@ -35,8 +35,17 @@ export const feedRestarts = Metric.counter("killmaild_feed_restarts_total", {
   incremental: true
 })
 
+export const feedBackoffSeconds = Metric.gauge("killmaild_feed_backoff_seconds", {
+  description: "The pause after the feed's last failure, in seconds; 0 once it is well again"
+})
+
+export const announcements = Metric.counter("killmaild_announcements_total", {
+  description: "Killmails announced to the listeners of this process",
+  incremental: true
+})
+
 export const broadcastMessages = Metric.counter("killmaild_broadcast_messages_total", {
-  description: "Messages sent to subscribers",
+  description: "Messages sent to subscribers by protocol",
   incremental: true
 })
 

@@ -46,8 +46,12 @@ const plainItem = (item: Item): Item =>
   inOrder(item.items === undefined ? item : { ...item, items: sorted(item.items.map(plainItem)) })
 
 /** What two equal killmails have in common: the order of attackers and items, and of fields, says nothing. */
-export const plain = (killmail: Killmail): Killmail => ({
-  ...killmail,
-  attackers: sorted(killmail.attackers.map(inOrder)),
-  victim: { ...killmail.victim, items: sorted((killmail.victim.items ?? []).map(plainItem)) }
-})
+export const plain = (killmail: Killmail): Killmail => {
+  // JSON has no -0.
+  const { attackers, victim, ...rest }: Killmail = JSON.parse(JSON.stringify(killmail))
+  return {
+    ...rest,
+    attackers: sorted(attackers.map(inOrder)),
+    victim: { ...victim, items: sorted((victim.items ?? []).map(plainItem)) }
+  }
+}
