@@ -11,6 +11,7 @@ import { KillmailReader } from "../store/KillmailReader.ts"
 import { countError } from "../telemetry/Metrics.ts"
 import { AdminToken } from "./AdminToken.ts"
 import { Api, BadRequest, NotFound, Operator, Unauthorized, Unavailable } from "./Api.ts"
+import { within } from "./Deadline.ts"
 
 /** The database must answer a request within this. */
 const deadline = "5 seconds"
@@ -18,7 +19,7 @@ const deadline = "5 seconds"
 /** The database is not there: that is our fault and passes, so 503. The client learns no more. */
 const unavailable = <A, R>(effect: Effect.Effect<A, SqlError.SqlError, R>): Effect.Effect<A, Unavailable, R> =>
   Effect.catch(
-    Effect.timeout(effect, deadline),
+    within(deadline)(effect),
     (error) =>
       Effect.logError("The database failed a request", error).pipe(
         Effect.andThen(countError("api", "database")),

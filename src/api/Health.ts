@@ -2,6 +2,7 @@
 import { Context, Effect, Layer } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { SqlClient } from "effect/sql"
+import { within } from "./Deadline.ts"
 
 /** The database must answer within this. */
 const deadline = "2 seconds"
@@ -24,7 +25,7 @@ export class Readiness extends Context.Service<Readiness, {
         let draining = false
         const database = sql`select 1`.pipe(
           Effect.as<ReadonlyArray<string>>([]),
-          Effect.timeout(deadline),
+          within(deadline),
           Effect.catch(() => Effect.succeed(["the database does not answer"]))
         )
         const reasons = Effect.suspend(() =>

@@ -5,6 +5,7 @@ import { PrometheusMetrics } from "effect/observability"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import { RateLimits } from "../store/RateLimits.ts"
 import { AdminToken } from "./AdminToken.ts"
+import { within } from "./Deadline.ts"
 import { problem } from "./Problem.ts"
 
 const queueJobs = Metric.gauge("killmaild_queue_jobs", { description: "Jobs in the queue by task and state" })
@@ -84,7 +85,7 @@ export const layer = HttpRouter.use(Effect.fnUntraced(function*(router) {
       return problem(401, "Wants the admin token (Authorization: Bearer …) from anywhere but this machine.")
     }
     // Without the database the process still tells what it knows itself.
-    yield* Effect.andThen(refreshQueue, refreshPauses).pipe(Effect.timeout(deadline), Effect.ignore)
+    yield* Effect.andThen(refreshQueue, refreshPauses).pipe(within(deadline), Effect.ignore)
     yield* refreshProcess
     const text = yield* PrometheusMetrics.format()
     return HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })

@@ -44,6 +44,6 @@ export const readMessage = (text: string): Result.Result<ClientMessage, Misunder
   }
   return Result.mapError(decode(json), (error) => ({
     code: "bad_message" as const,
-    message: `The message does not fit: ${error.message.slice(0, 300)}`
+    message: `The message does not fit: ${error.message.replaceAll(/\s+/g, " ").slice(0, 300)}.`
   }))
 }

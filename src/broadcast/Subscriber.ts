@@ -45,15 +45,14 @@ export const make = (
   /** Sends what was published after `from`, and hears live from the instant at which nothing is missing. */
   const catchUp = Effect.fnUntraced(function*(id: string, turn: symbol, from: number) {
     let position = from
-    // No effect may come between the check that ends this and `hearing.set`: killmails are told in between.
-    replay: while (position < live.position()) {
+    // No effect may come between the check that ends this and `hearing.set`: killmails are told in between. What the
+    // replay brought before it was told to others is not told here again, as `hearing` keeps the position.
+    while (position < live.position()) {
       const page = yield* live.replay(position)
       if (page.length === 0) break
       for (const announcement of page) {
         yield* drained
         if (replaying.get(id) !== turn) return
-        // Nobody was told of it yet: it will come live.
-        if (announcement.sequence > live.position()) break replay
         send(killmailMessage([id], announcement))
         position = announcement.sequence
       }

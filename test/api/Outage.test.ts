@@ -37,6 +37,8 @@ describe("while the database is away", () => {
           const { url: databaseUrl } = yield* migratedDatabase
           const proxy = yield* databaseBehindProxy(databaseUrl)
           const { url } = yield* stoppableDaemon(proxy.url, sandbox, { KILLMAILD_FEEDS: "" })
+          // The daemon could not stop on a silent connection.
+          yield* Effect.addFinalizer(() => Effect.sync(proxy.restore))
           yield* askUntil(`${url}/health/ready`, 200)
 
           proxy[kind]()

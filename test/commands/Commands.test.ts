@@ -107,21 +107,6 @@ describe("the commands", () => {
       assert.deepStrictEqual([(yield* worker.ended).status, (yield* api.ended).status], [0, 0])
       assert.deepStrictEqual(sandbox.violations(), [])
     }))
-
-  it.live("show a demo that goes on where it was left", () =>
-    Effect.gen(function*() {
-      const env = { KILLMAILD_DATA_DIR: yield* temporaryDirectory, KILLMAILD_PORT: "0" }
-      const demo = Effect.scoped(Effect.gen(function*() {
-        const process = yield* start(["demo"], env)
-        const [, sequence] = yield* process.says(/^#(\d+) .* of .* in .* by /m)
-        process.signal("SIGINT")
-        const { status } = yield* process.ended
-        assert.strictEqual(status, 0, process.said.err)
-        return Number(sequence)
-      }))
-      assert.strictEqual(yield* demo, 1)
-      assert.isAbove(yield* demo, 1)
-    }))
 })
 
 /** A port that answers the first connections as a server that starts up, and leads the others to the real one. */

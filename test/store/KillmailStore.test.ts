@@ -137,10 +137,13 @@ describe.concurrent("appending killmails", () => {
     withStores((url) =>
       Effect.gen(function*() {
         const mails = mailsOf("both", 50)
-        const appendOn = (order: ReadonlyArray<Killmail>) =>
-          Effect.flatMap(replicaOn(url), (on) => Effect.provide(append(order), on))
-        const [one, other] = yield* Effect.all([appendOn(mails), appendOn(mails.toReversed())], { concurrency: 2 })
-        assert.strictEqual(stored(one) + stored(other), 50)
+        const [one, other] = yield* Effect.all(
+          [mails, mails.toReversed()].map((order) =>
+            Effect.flatMap(replicaOn(url), (on) => Effect.provide(append(order), on))
+          ),
+          { concurrency: 2 }
+        )
+        assert.strictEqual(stored(one!) + stored(other!), 50)
         const rows = yield* ledger
         assert.deepStrictEqual(rows.map(({ sequence }) => sequence), mails.map((_, k) => k + 1))
         assert.strictEqual(new Set(rows.map(({ id }) => id)).size, 50)

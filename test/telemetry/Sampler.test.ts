@@ -55,9 +55,9 @@ describe("a trace", () => {
   })
 })
 
-describe("OTEL_TRACES_SAMPLER", () => {
-  const settings = (env: Readonly<Record<string, string>>) => Settings.pipe(Effect.provide(Settings.layerFrom(env)))
+const settings = (env: Readonly<Record<string, string>>) => Settings.pipe(Effect.provide(Settings.layerFrom(env)))
 
+describe("OTEL_TRACES_SAMPLER", () => {
   it.effect("is refused in one sentence where no such sampler exists", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(settings({ OTEL_TRACES_SAMPLER: "sometimes" }))

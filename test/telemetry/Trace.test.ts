@@ -36,6 +36,9 @@ const walk = Effect.fnUntraced(function*(settings: Readonly<Record<string, strin
   return { traceparent: ledger!.traceparent, headers: upstreams.headers, stopMillis: performance.now() - started }
 })
 
+/** Of OTLP's span kinds. */
+const serverKind = 2
+
 const isStatement = (span: OtlpSpan) => attribute(span, "db.system.name") !== undefined
 
 describe("a killmail that is heard of without its body", () => {
@@ -83,6 +86,25 @@ describe("a killmail that is heard of without its body", () => {
       assert.isAbove(headers.length, 3)
       for (const sent of headers) assert.notProperty(sent, "traceparent")
     }), 30_000)
+
+  it.live("shares its tracer with the interface: one span a request, none for what machines poll", () =>
+    Effect.gen(function*() {
+      const receiver = yield* otlpReceiver
+      const { url: databaseUrl } = yield* migratedDatabase
+      const { stop, url } = yield* stoppableDaemon(databaseUrl, yield* manualSandbox(), {
+        KILLMAILD_FEEDS: "",
+        OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url
+      })
+      const parent = "0af7651916cd43dd8448eb211c80319c"
+      for (const path of ["/health/live", "/health/ready", "/metrics", "/api/v1/killmails/1"]) {
+        const headers = { traceparent: `00-${parent}-b7ad6b7169203331-01` }
+        yield* Effect.promise(async () => (await fetch(url + path, { headers })).text())
+      }
+      yield* stop
+      const served = receiver.spans().filter(({ kind }) => kind === serverKind)
+      assert.deepStrictEqual(served.map((span) => attribute(span, "url.path")), ["/api/v1/killmails/1"])
+      assert.deepStrictEqual([...new Set(receiver.spans().map(({ traceId }) => traceId))], [parent])
+    }))
 
   it.live("makes no trace and stores none where the sampler is always_off", () =>
     Effect.gen(function*() {

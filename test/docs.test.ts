@@ -1,0 +1,159 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Result, Schema } from "effect"
+import { existsSync, globSync, readdirSync, readFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { KillmailsApi, NotFound, SystemApi } from "../src/api/Api.ts"
+import { readMessage } from "../src/broadcast/ClientMessage.ts"
+import { hashOf, Killmail } from "../src/domain/Killmail.ts"
+
+const root = join(import.meta.dirname, "..")
+const read = (path: string) => readFileSync(join(root, path), "utf8")
+const example = (name: string): unknown => JSON.parse(read(`docs/examples/${name}.json`))
+
+/** What an endpoint answers when all is well. */
+const answerOf = (endpoint: { readonly success: ReadonlySet<Schema.Top> }) =>
+  [...endpoint.success][0] as Schema.Codec<unknown, unknown>
+
+const document = answerOf(KillmailsApi.endpoints["byId"]!)
+
+/** What the server of `/ws` says. */
+const ServerMessage = Schema.Union([
+  Schema.Struct({ type: Schema.Literal("welcome"), epoch: Schema.String, sequence: Schema.Int }),
+  Schema.Struct({ type: Schema.Literal("subscribed"), id: Schema.String, sequence: Schema.Int }),
+  Schema.Struct({ type: Schema.Literals(["caught_up", "unsubscribed"]), id: Schema.String }),
+  Schema.Struct({ type: Schema.Literal("pong") }),
+  Schema.Struct({
+    type: Schema.Literal("killmail"),
+    subscriptions: Schema.Array(Schema.String),
+    sequence: Schema.Int,
+    data: document
+  }),
+  Schema.Struct({
+    type: Schema.Literal("error"),
+    code: Schema.String,
+    message: Schema.String,
+    id: Schema.optionalKey(Schema.String)
+  })
+])
+
+/** Fails where the value has more, less or other than the schema. */
+const fits = (schema: Schema.Codec<unknown, unknown>, value: unknown) =>
+  Effect.map(
+    Schema.decodeUnknownEffect(schema, { onExcessProperty: "error" })(value),
+    (decoded) => assert.deepStrictEqual(decoded, value)
+  )
+
+const endpoints: Readonly<Record<string, Schema.Codec<unknown, unknown>>> = {
+  killmail: document,
+  esi: answerOf(KillmailsApi.endpoints["esi"]!),
+  submitted: answerOf(KillmailsApi.endpoints["submit"]!),
+  feeds: answerOf(SystemApi.endpoints["feeds"]!),
+  queue: answerOf(SystemApi.endpoints["queue"]!)
+}
+
+describe("the examples", () => {
+  it.effect("are what the endpoints answer, one each", () =>
+    Effect.gen(function*() {
+      const names = readdirSync(join(root, "docs/examples")).map((file) => file.replace(".json", ""))
+      assert.sameMembers(names, [...Object.keys(endpoints), "problem", "websocket"])
+      const all = [...Object.values(KillmailsApi.endpoints), ...Object.values(SystemApi.endpoints)]
+      assert.strictEqual(all.length, Object.keys(endpoints).length)
+      for (const [name, schema] of Object.entries(endpoints)) yield* fits(schema, example(name))
+      assert.instanceOf(yield* Schema.decodeUnknownEffect(NotFound)(example("problem")), NotFound)
+    }))
+
+  it.effect("hold a killmail that fits its hash", () =>
+    Effect.gen(function*() {
+      const killmail = yield* Schema.decodeUnknownEffect(Killmail)(example("killmail"))
+      assert.strictEqual(hashOf(killmail), (example("killmail") as { readonly hash: string }).hash)
+      assert.deepStrictEqual(example("esi"), killmail)
+    }))
+
+  it.effect("are a conversation of the WebSocket, and docs/websocket.md quotes nothing else", () =>
+    Effect.gen(function*() {
+      const lines = example("websocket") as ReadonlyArray<{ readonly client?: unknown; readonly server?: unknown }>
+      const spoken = new Set<string>()
+      for (const { client, server } of lines) {
+        spoken.add(JSON.stringify(client ?? server))
+        if (server !== undefined) {
+          yield* fits(ServerMessage, server)
+          continue
+        }
+        const answer = lines[lines.findIndex((line) => line.client === client) + 1]!.server as {
+          readonly code?: string
+        }
+        const misunderstood = Result.match(readMessage(JSON.stringify(client)), {
+          onFailure: ({ code }) => code,
+          onSuccess: () => undefined
+        })
+        assert.isTrue(misunderstood === undefined || misunderstood === answer.code, JSON.stringify(client))
+      }
+      const quoted = [...read("docs/websocket.md").matchAll(/^[<>] (\{.*)$/gm)].map((match) => match[1]!)
+      assert.isAbove(quoted.length, 10)
+      assert.deepStrictEqual(
+        quoted.filter((line) => !spoken.has(line) && line !== "{\"action\":\"subscribe\",\"id\":\"all\"}"),
+        []
+      )
+    }))
+})
+
+const sources = globSync("src/**/*.ts", { cwd: root }).map(read).join("\n")
+const found = (text: string, pattern: RegExp) => [...new Set([...text.matchAll(pattern)].map((match) => match[1]!))]
+
+describe("docs/operations.md", () => {
+  const page = read("docs/operations.md")
+
+  it("lists every metric, and none that is not", () => {
+    const made = found(sources, /Metric\.\w+\(\s*"(killmaild_\w+)"/g)
+    assert.sameMembers(found(page, /^\| `(killmaild_\w+)`/gm), made)
+    assert.deepStrictEqual(found(page, /`(killmaild_\w+)/g).filter((name) => !made.includes(name)), [])
+  })
+
+  it("explains every reason of a dead letter, and none that is not", () => {
+    const reasons = found(sources, /(?:reason: |poison\()"([a-z]+(?:_[a-z]+)*)"/g)
+    const explained = found(
+      page.slice(page.indexOf("| reason |"), page.indexOf("An outage, an empty budget")),
+      /^\| `(\w+)`/gm
+    )
+    // "defect" is what is left, and "given_up" is written by SQL.
+    assert.sameMembers(explained, [...new Set([...reasons, "defect", "given_up"])])
+  })
+})
+
+describe("the pages", () => {
+  const pages = ["README.md", "CONTRIBUTING.md", ...globSync("docs/*.md", { cwd: root })]
+
+  it("link to what exists", () => {
+    for (const page of pages) {
+      for (const target of found(read(page), /\]\(((?!https?:)[^)#]+)(?:#[^)]*)?\)/g)) {
+        assert.isTrue(existsSync(join(root, dirname(page), target)), `${page} links to ${target}`)
+      }
+    }
+  })
+
+  it("name files that exist", () => {
+    for (const page of pages) {
+      for (
+        const file of found(
+          read(page),
+          /`((?:src|test|migrations|docs|\.ci|feeds|jobs|intake|store|esi|broadcast)\/[\w./]*\.\w+)`/g
+        )
+      ) {
+        if (file.includes("NNNN")) continue
+        assert.isTrue([file, `src/${file}`].some((path) => existsSync(join(root, path))), `${page} names ${file}`)
+      }
+    }
+  })
+
+  it("name npm scripts and commands that exist", () => {
+    const { scripts }: { readonly scripts: Readonly<Record<string, string>> } = JSON.parse(read("package.json"))
+    const commands = found(sources, /Command\.make\(\s*"([a-z-]+)"/g)
+    for (const page of pages) {
+      const text = read(page)
+      for (const script of found(text, /npm run (?:--silent )?(\w+)/g)) assert.property(scripts, script, page)
+      for (const command of found(text, /npm run (?:--silent )?killmaild -- ([a-z][a-z-]*)/g)) {
+        assert.include(commands, command, page)
+      }
+    }
+  })
+})

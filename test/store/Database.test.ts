@@ -1,0 +1,152 @@
+import { PgClient } from "@effect/sql-pg"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Redacted } from "effect"
+import { SqlClient } from "effect/sql"
+import * as Database from "../../src/store/Database.ts"
+import { monthsAhead } from "../../src/store/Maintenance.ts"
+import { withStores } from "../support/Stores.ts"
+import { TestDatabase } from "../support/TestDatabase.ts"
+
+const migrateOn = (url: string) => {
+  const secret = Redacted.make(url)
+  return Effect.scoped(
+    Effect.flatMap(Layer.build(Database.layer(secret)), (on) => Effect.provide(Database.migrate(secret), on))
+  )
+}
+
+const epoch = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`select id, system_identifier from epoch`)
+
+describe.concurrent("the schema", () => {
+  it.live("is created once by daemons that start at once, and then left alone", () =>
+    Effect.gen(function*() {
+      const { url } = yield* TestDatabase.make
+      const ran = yield* Effect.all([1, 2, 3].map(() => migrateOn(url)), { concurrency: 3 })
+      const names = ran.flat()
+      assert.isAbove(names.length, 3)
+      assert.strictEqual(new Set(names).size, names.length)
+      assert.strictEqual(ran.filter((names) => names.length > 0).length, 1)
+      assert.deepStrictEqual(yield* migrateOn(url), [])
+    }))
+
+  it.live("that is newer than the program is refused in one sentence, and not touched", () =>
+    withStores((url) =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`insert into schema_migrations (migration_id, name) values (9999, 'from_the_future')`
+        yield* sql`delete from epoch`
+        const error = yield* Effect.flip(migrateOn(url))
+        assert.strictEqual(error._tag, "DatabaseUnusable")
+        assert.match(
+          error.message,
+          /^The database has schema 9999 \(from_the_future\), newer than this killmaild, which knows up to \d+\. Run the newer killmaild, or restore a backup of the older schema\.$/
+        )
+        assert.deepStrictEqual(yield* epoch, [])
+      })
+    ))
+
+  it.live("gets a new epoch on another server than the one it was made on, and on no other occasion", () =>
+    withStores((url) =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        const [before] = yield* epoch
+        yield* migrateOn(url)
+        assert.deepStrictEqual(yield* epoch, [before!])
+        yield* sql`update epoch set system_identifier = 'the server of the backup'`
+        yield* migrateOn(url)
+        const [after] = yield* epoch
+        assert.strictEqual(after!["system_identifier"], before!["system_identifier"])
+        assert.notStrictEqual(after!["id"], before!["id"])
+        yield* Database.renewEpoch
+        assert.notStrictEqual((yield* epoch)[0]!["id"], after!["id"])
+      })
+    ))
+})
+
+/** A session in this time zone. */
+const sessionIn = (url: string, timezone: string) =>
+  Effect.map(
+    Layer.build(PgClient.layer({ url: Redacted.make(url), maxConnections: 2, startupParameters: { timezone } })),
+    (context) => Effect.provide(SqlClient.SqlClient, context)
+  ).pipe(Effect.flatten)
+
+const bounds = Effect.flatMap(
+  SqlClient.SqlClient,
+  (sql) =>
+    sql<{ name: string; bound: string }>`
+      select oid::regclass::text as name, pg_get_expr(relpartbound, oid) as bound
+      from pg_class where relispartition and relkind = 'r' and oid::regclass::text like '%\\_20%' order by 1`
+)
+
+describe.concurrent("the partitions", () => {
+  it.live("of last month up to six months ahead are there from the beginning", () =>
+    withStores(() =>
+      Effect.gen(function*() {
+        const now = new Date()
+        const months = Array.from(
+          { length: monthsAhead + 2 },
+          (_, k) => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1 + k, 1)).toISOString().slice(0, 7)
+        )
+        const names = (yield* bounds).map(({ name }) => name)
+        assert.deepStrictEqual(
+          names,
+          ["attackers", "items", "killmails"].flatMap((table) =>
+            months.map((month) => `${table}_${month.replace("-", "_")}`)
+          )
+        )
+      })
+    ))
+
+  it.live("begin and end by UTC, whatever the time zone of the session that creates them", () =>
+    withStores((url) =>
+      Effect.gen(function*() {
+        const kathmandu = yield* sessionIn(url, "Asia/Kathmandu")
+        assert.deepStrictEqual(yield* kathmandu`select current_setting('timezone') as zone`, [
+          { zone: "Asia/Kathmandu" }
+        ])
+        const [made] = yield* kathmandu`
+          select ensure_killmail_partitions('2033-11-30'::date, '2034-01-01'::date) as created`
+        assert.strictEqual(made!["created"], 9)
+        const madeNow = (yield* bounds).filter(({ name }) => /killmails_203[34]/.test(name))
+        assert.deepStrictEqual(madeNow, [
+          {
+            name: "killmails_2033_11",
+            bound: "FOR VALUES FROM ('2033-11-01 00:00:00+00') TO ('2033-12-01 00:00:00+00')"
+          },
+          {
+            name: "killmails_2033_12",
+            bound: "FOR VALUES FROM ('2033-12-01 00:00:00+00') TO ('2034-01-01 00:00:00+00')"
+          },
+          {
+            name: "killmails_2034_01",
+            bound: "FOR VALUES FROM ('2034-01-01 00:00:00+00') TO ('2034-02-01 00:00:00+00')"
+          }
+        ])
+        const [again] = yield* kathmandu`
+          select ensure_killmail_partitions('2033-11-01'::date, '2034-01-31'::date) as created`
+        assert.strictEqual(again!["created"], 0)
+      })
+    ))
+
+  it.live("are created once by many who want them at once, with the indexes of their parents", () =>
+    withStores(() =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        const created = yield* Effect.all(
+          Array.from({ length: 8 }, (_, k) =>
+            sql<{ created: number }>`
+              select ensure_killmail_partitions(${`2010-0${1 + k % 3}-15`}::date, '2010-06-15'::date) as created`),
+          { concurrency: "unbounded" }
+        )
+        assert.strictEqual(created.flat().reduce((sum, { created }) => sum + created, 0), 18)
+        const [invalid] = yield* sql<{ count: number }>`
+          select count(*)::int as count from pg_index where not indisvalid`
+        assert.strictEqual(invalid!.count, 0)
+        const indexes = (table: string) =>
+          Effect.map(
+            sql<{ count: number }>`select count(*)::int as count from pg_index where indrelid = ${table}::regclass`,
+            ([row]) => row!.count
+          )
+        assert.strictEqual(yield* indexes("attackers_2010_04"), yield* indexes("attackers"))
+      })
+    ))
+})

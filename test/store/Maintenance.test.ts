@@ -1,0 +1,72 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { Maintenance, monthsAhead } from "../../src/store/Maintenance.ts"
+import { withStores } from "../support/Stores.ts"
+
+describe.concurrent("maintenance", () => {
+  it.live("creates the months that are missing, and then none", () =>
+    withStores(() =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        const { createPartitions } = yield* Maintenance
+        assert.strictEqual(yield* createPartitions, 0)
+        const [last] = yield* sql<{ name: string }>`
+          select 'items_' || to_char(now() at time zone 'UTC' + ${monthsAhead} * interval '1 month', 'YYYY_MM') as name`
+        yield* sql`drop table ${sql(last!.name)}`
+        assert.strictEqual(yield* createPartitions, 1)
+        assert.strictEqual(yield* createPartitions, 0)
+      })
+    ))
+
+  it.live("throws away job runs that are older than a week", () =>
+    withStores(() =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`
+          insert into job_runs (task, status, attempts, started_at)
+          select 'toy', 'completed', days, now() - days * interval '1 day' from generate_series(6, 9) days`
+        assert.strictEqual((yield* (yield* Maintenance).cleanUp).job_runs, 3)
+        assert.deepStrictEqual(yield* sql`select attempts from job_runs`, [{ attempts: 6 }])
+      })
+    ))
+
+  it.live("buries jobs that the queue gave up, and no others", () =>
+    withStores(() =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        for (const name of ["given up", "locked", "waiting", "buried before"]) {
+          yield* sql`
+            select id from graphile_worker.add_job('toy', ${JSON.stringify({ name, note: "\0" })}::json,
+              job_key => ${name}, priority => 10, max_attempts => 3)`
+        }
+        yield* sql`
+          update graphile_worker._private_jobs set attempts = 3, last_error = 'the process died'
+          where key <> 'waiting'`
+        yield* sql`update graphile_worker._private_jobs set locked_at = now(), locked_by = 'me' where key = 'locked'`
+        yield* sql`
+          insert into dead_letters (task, key, payload, reason, error, attempts)
+          values ('toy', 'buried before', '{}', 'no_luck', 'told', 3)`
+        const { given_up } = yield* (yield* Maintenance).cleanUp
+        assert.strictEqual(given_up, 1)
+        assert.deepStrictEqual(
+          yield* sql`select key, payload, reason, error, attempts, priority from dead_letters order by key`,
+          [
+            { key: "buried before", payload: {}, reason: "no_luck", error: "told", attempts: 3, priority: 0 },
+            {
+              key: "given up",
+              payload: { name: "given up", note: "\0" },
+              reason: "given_up",
+              error: "the process died",
+              attempts: 3,
+              priority: 10
+            }
+          ]
+        )
+        assert.deepStrictEqual(
+          yield* sql`select key from graphile_worker._private_jobs order by key`,
+          [{ key: "locked" }, { key: "waiting" }]
+        )
+      })
+    ))
+})
