@@ -43,13 +43,17 @@ export class JobQueue extends Context.Service<JobQueue, {
             max_attempts => ${job.attempts}, job_key => ${job.key(payload) ?? null},
             priority => ${options?.priority ?? tiers[job.tier]})`)
 
-      const ensure: JobQueue["Service"]["ensure"] = (job, payload) =>
-        Effect.asVoid(sql`
+      const ensure: JobQueue["Service"]["ensure"] = Effect.fnUntraced(function*(job, payload) {
+        const key = job.key(payload) ?? job.name
+        // One that used up its attempts in crashes is never fetched again, and would pass for one that is there.
+        yield* sql`
+          update graphile_worker._private_jobs set attempts = 0
+          where key = ${key} and attempts >= max_attempts and locked_at is null`
+        yield* sql`
           select id from graphile_worker.add_job(
-            ${job.name}, ${encode(job, payload)}::json, max_attempts => ${job.attempts},
-            job_key => ${job.key(payload) ?? job.name}, priority => ${
-          tiers[job.tier]
-        }, job_key_mode => 'unsafe_dedupe')`)
+            ${job.name}, ${encode(job, payload)}::json, max_attempts => ${job.attempts}, job_key => ${key},
+            priority => ${tiers[job.tier]}, job_key_mode => 'unsafe_dedupe')`
+      })
 
       const stats: JobQueue["Service"]["stats"] = (task) =>
         sql<JobStats>`

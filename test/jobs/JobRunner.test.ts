@@ -375,6 +375,14 @@ describe.concurrent("a runner that stops", () => {
     ))
 })
 
+const clock = Job.make({
+  name: "clock",
+  payload: Schema.Struct({}),
+  key: () => "clock",
+  tier: "repair",
+  every: 3_600_000
+})
+
 describe.concurrent("a job that keeps itself going", () => {
   it.live("is there exactly once, over all runners, whether its runs succeed or not", () =>
     withBench(({ run }) =>
@@ -383,13 +391,6 @@ describe.concurrent("a job that keeps itself going", () => {
         let times = 0
         let running = 0
         let mostAtOnce = 0
-        const clock = Job.make({
-          name: "clock",
-          payload: Schema.Struct({}),
-          key: () => "clock",
-          tier: "repair",
-          every: 3_600_000
-        })
         const handler = JobRunner.handle(clock, () =>
           Effect.gen(function*() {
             mostAtOnce = Math.max(mostAtOnce, ++running)
@@ -416,6 +417,26 @@ describe.concurrent("a job that keeps itself going", () => {
         yield* eventually(() => Effect.sync(() => times), (times) => times === 5)
         assert.strictEqual(mostAtOnce, 1)
         assert.deepStrictEqual((yield* letters).map(({ key, reason }) => [key, reason]), [["clock", "odd"]])
+      })
+    ))
+})
+
+describe.concurrent("a job that keeps itself going, and used up its attempts in crashes,", () => {
+  it.live("goes on when the next runner starts, and one that is being run elsewhere is left alone", () =>
+    withBench(({ queue, run }) =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        yield* queue.ensure(clock, {})
+        yield* sql`update graphile_worker._private_jobs set attempts = 3, locked_at = now(), locked_by = 'somebody'`
+        yield* queue.ensure(clock, {})
+        assert.deepStrictEqual(
+          yield* sql`select attempts, locked_by from graphile_worker._private_jobs`,
+          [{ attempts: 3, locked_by: "somebody" }]
+        )
+        yield* sql`update graphile_worker._private_jobs set locked_at = null, locked_by = null`
+        const ran = yield* Deferred.make<void>()
+        yield* run([JobRunner.handle(clock, () => Deferred.succeed(ran, undefined))])
+        yield* Deferred.await(ran)
       })
     ))
 })
