@@ -31,13 +31,15 @@ export default Effect.gen(function*() {
       expires_at timestamptz not null
     )`
 
-  // Records sightings and adds the jobs that are needed. Each hearing is
-  //   { killmail_id, key, priority, payload: { killmail_id, hash, source, heard_at, body?, zkb?, traceparent? } }
-  // Known killmails need no job; a withheld one is released by a public sighting. Of two hearings of the same mail one
-  // job remains, and a body is never replaced by none. What ESI refused for good is not asked again, unless the body
-  // came along. A body of null is none. Returns the number of jobs added or replaced.
+  // Records sightings and adds the jobs that are needed; one element of each array is one naming of a killmail. A payload
+  // is { killmail_id, hash, source, heard_at, body?, zkb?, traceparent? }. Known killmails need no job; a withheld one is
+  // released by a public sighting. Of two hearings of the same mail one job remains, and a body is never replaced by
+  // none. What ESI refused for good is not asked again, unless the body came along. A body of null is none. Returns the
+  // number of jobs added or replaced. Payloads are looked into only where a job is queued already: parsing is dear.
   yield* sql`
-    create function hear_killmails(source text, hearings json) returns integer
+    create function hear_killmails(
+      source text, ids bigint[], keys text[], priorities smallint[], bodies boolean[], payloads text[]
+    ) returns integer
     language plpgsql as $$
     declare
       specs graphile_worker.job_spec[];
@@ -45,41 +47,32 @@ export default Effect.gen(function*() {
       -- One at a time: of two feeds that name the same mail at once, the second must see the first one's job.
       perform pg_advisory_xact_lock(hashtext('killmaild:hearing'));
 
-      insert into sightings (killmail_id, source)
-      select (heard.value->>'killmail_id')::bigint, hear_killmails.source
-      from json_array_elements(hearings) heard;
-
-      perform release_killmails(array_agg((heard.value->>'killmail_id')::bigint))
-      from json_array_elements(hearings) heard;
+      insert into sightings (killmail_id, source) select id, hear_killmails.source from unnest(ids) id;
+      perform release_killmails(ids);
 
       with heard as (
-        select distinct on (value->>'key')
-          value->>'key' as key,
-          (value->>'killmail_id')::bigint as killmail_id,
-          (value->>'priority')::smallint as priority,
-          value->'payload' as payload,
-          value->'payload'->>'body' is not null as has_body
-        from json_array_elements(hearings) with ordinality
-        order by value->>'key', value->'payload'->>'body' is null, ordinality
+        select distinct on (key) *
+        from unnest(ids, keys, priorities, bodies, payloads) with ordinality
+          as naming(killmail_id, key, priority, has_body, payload, ordinality)
+        order by key, has_body desc, ordinality
       ),
       queued as (
         select jobs.key, jobs.payload, jobs.priority, jobs.locked_at is not null as running,
           jobs.payload->>'body' is not null as has_body
         from graphile_worker._private_jobs jobs
-        join heard using (key)
-        where jobs.attempts < jobs.max_attempts
+        where jobs.key = any(keys) and jobs.attempts < jobs.max_attempts
       ),
       needed as (
         select heard.key, least(heard.priority, queued.priority) as priority,
           case
-            when queued.key is null then heard.payload
+            when queued.key is null then heard.payload::json
             else json_build_object(
-              'killmail_id', heard.payload->'killmail_id',
-              'hash', heard.payload->'hash',
+              'killmail_id', queued.payload->'killmail_id',
+              'hash', queued.payload->'hash',
               'source', queued.payload->'source',
               'heard_at', queued.payload->'heard_at',
-              'body', case when heard.has_body then heard.payload->'body' else queued.payload->'body' end,
-              'zkb', coalesce(heard.payload->'zkb', queued.payload->'zkb'),
+              'body', case when heard.has_body then heard.payload::json->'body' else queued.payload->'body' end,
+              'zkb', coalesce(heard.payload::json->'zkb', queued.payload->'zkb'),
               'traceparent', queued.payload->'traceparent')
           end as payload
         from heard

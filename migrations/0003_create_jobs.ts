@@ -5,6 +5,9 @@ import { SqlClient } from "effect/sql"
 export default Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
 
+  // A killmail's body is 2 to 4 kB and lives in the queue for milliseconds: compressing it costs more than it saves.
+  yield* sql`alter table graphile_worker._private_jobs alter column payload set storage external`
+
   // json, not jsonb: a payload is kept as it came, U+0000 and lone surrogates included.
   yield* sql`
     create table dead_letters (
@@ -69,4 +72,52 @@ export default Effect.gen(function*() {
       coalesce(completed, 0) as completed,
       oldest_waiting
     from queue full join dead using (task, priority) full join done using (task, priority)`
+
+  // Every pool of graphile-worker registers here before its jobs run. It is dead when its heartbeat is old and no backend
+  // bears its application_name; it stays a minute after its end, as a statement of its own may have been under way.
+  yield* sql`
+    create table job_pools (
+      pool_id text primary key,
+      application_name text not null,
+      heartbeat_at timestamptz not null default clock_timestamp(),
+      ended_at timestamptz
+    )`
+
+  yield* sql`
+    create table job_crashes (
+      job_id bigint primary key,
+      crashes integer not null
+    )`
+
+  // Unlocks the jobs of dead pools. A crash is no attempt, but is counted apart; whoever was there at ten of them becomes
+  // a dead letter. Returns the number of jobs that were locked.
+  yield* sql`
+    create function release_jobs_of(dead_pools text[]) returns integer
+    language plpgsql as $$
+    declare
+      released integer;
+    begin
+      with crashed as (
+        insert into job_crashes (job_id, crashes)
+        select id, 1 from graphile_worker._private_jobs where locked_by = any(dead_pools)
+        on conflict (job_id) do update set crashes = job_crashes.crashes + 1
+        returning job_id, crashes
+      ),
+      buried as (
+        delete from graphile_worker._private_jobs jobs
+        using crashed where crashed.job_id = jobs.id and crashed.crashes >= 10
+        returning jobs.*
+      )
+      insert into dead_letters (task, key, payload, reason, error, attempts, priority)
+      select tasks.identifier, buried.key, payload, 'crashes', 'The process died ten times while it had this job.',
+        attempts, priority
+      from buried join graphile_worker._private_tasks tasks on tasks.id = task_id
+      on conflict (task, key) do update set payload = excluded.payload, reason = excluded.reason,
+        error = excluded.error, attempts = excluded.attempts, priority = excluded.priority, at = now();
+
+      update graphile_worker._private_jobs set attempts = greatest(0, attempts - 1) where locked_by = any(dead_pools);
+      get diagnostics released = row_count;
+      perform graphile_worker.force_unlock_workers(dead_pools);
+      return released;
+    end $$`
 })

@@ -7,26 +7,19 @@ import { Readiness } from "./api/Health.ts"
 import { Server } from "./api/Server.ts"
 import { WebSocketServer } from "./api/WebSocketServer.ts"
 import { LiveKillmails } from "./broadcast/LiveKillmails.ts"
-import { Esi } from "./esi/Esi.ts"
 import * as Feed from "./feeds/Feed.ts"
 import * as R2z2 from "./feeds/R2z2.ts"
 import * as Redisq from "./feeds/Redisq.ts"
-import * as Housekeeping from "./Housekeeping.ts"
-import { ingestKillmail } from "./intake/IngestKillmail.ts"
-import { Recorder } from "./intake/Recorder.ts"
 import { Submissions } from "./intake/Submissions.ts"
-import { JobQueue } from "./jobs/JobQueue.ts"
-import * as JobRunner from "./jobs/JobRunner.ts"
+import * as Jobs from "./Jobs.ts"
+import { Canary, missedMillis } from "./jobs/Canary.ts"
+import { JobsProcess } from "./jobs/JobsProcess.ts"
+import * as Lives from "./jobs/Lives.ts"
 import * as EmbeddedPostgres from "./postgres/EmbeddedPostgres.ts"
 import { Settings, upstreamOf, userAgentFor } from "./Settings.ts"
-import { CachedData } from "./store/CachedData.ts"
 import * as Database from "./store/Database.ts"
-import { FeedStore } from "./store/FeedStore.ts"
-import { KillmailReader } from "./store/KillmailReader.ts"
-import { KillmailStore } from "./store/KillmailStore.ts"
-import { Leases } from "./store/Leases.ts"
-import { Maintenance } from "./store/Maintenance.ts"
-import { RateLimits } from "./store/RateLimits.ts"
+import { stores } from "./Stores.ts"
+import { MetricSources } from "./telemetry/MetricSources.ts"
 
 export const roles = ["feeds", "jobs", "api"] as const
 export type Role = typeof roles[number]
@@ -51,17 +44,6 @@ const database = Layer.unwrap(Effect.map(DatabaseUrl, Database.layer))
 /** The schema is at this program's version before anything else looks at it. */
 const migrated = Layer.effectDiscard(Effect.flatMap(DatabaseUrl, Database.migrate)).pipe(Layer.provideMerge(database))
 
-const stores = Layer.mergeAll(
-  KillmailStore.layer,
-  KillmailReader.layer,
-  FeedStore.layer,
-  Leases.layer,
-  RateLimits.layer,
-  CachedData.layer,
-  Maintenance.layer,
-  JobQueue.layer
-)
-
 const sources = { r2z2: Feed.layer(R2z2.source), redisq: Feed.layer(Redisq.source) }
 
 const feeds = Layer.unwrap(Effect.gen(function*() {
@@ -71,15 +53,38 @@ const feeds = Layer.unwrap(Effect.gen(function*() {
   return Layer.mergeAll(Layer.empty, ...settings.feeds.map((name) => sources[name]))
 }))
 
-const jobs = Layer.unwrap(Effect.gen(function*() {
-  const { concurrency } = yield* Settings
-  const url = yield* DatabaseUrl
-  type Needs = JobRunner.Services<typeof ingestKillmail | typeof Housekeeping.handlers[number]>
-  return JobRunner.layer<Needs>(url, [
-    { handlers: [ingestKillmail], concurrency, fetchAhead: concurrency * 2, recorded: false },
-    { handlers: Housekeeping.handlers, concurrency: 4, fetchAhead: 0, recorded: true }
-  ])
-})).pipe(Layer.provide(Recorder.layer), Layer.provide(Esi.layer))
+/** Jobs in this process. What they could not do at all stops the start, in one sentence. */
+const jobsHere = Layer.effectDiscard(Effect.gen(function*() {
+  const settings = yield* Settings
+  yield* userAgentFor(settings, settings.esiUrl)
+  const canary = yield* Canary
+  const readiness = yield* Readiness
+  yield* readiness.check(Effect.sync(() => canaryReasons(canary.ranAt())))
+})).pipe(
+  Layer.merge(
+    Layer.unwrap(Effect.map(DatabaseUrl, (url) => Lives.layer(Lives.inThisProcess((life) => Jobs.layer(url, life)))))
+  ),
+  Layer.provide(Canary.layer)
+)
+
+const jobsProcess = Layer.unwrap(Effect.gen(function*() {
+  const settings = yield* Settings
+  yield* userAgentFor(settings, settings.esiUrl)
+  return JobsProcess.layer(new URL("./JobsMain.ts", import.meta.url), yield* DatabaseUrl, settings.environment)
+}))
+
+/** Jobs in a process of their own: as much memory again, and whatever happens there happens to nothing else. */
+const jobsApart = Layer.unwrap(Effect.gen(function*() {
+  const child = yield* JobsProcess
+  const readiness = yield* Readiness
+  const metrics = yield* MetricSources
+  yield* metrics.add("jobs", child.metrics)
+  yield* readiness.check(Effect.sync(() => canaryReasons(child.canaryAt())))
+  return Lives.layer(child.live)
+})).pipe(Layer.provideMerge(jobsProcess))
+
+const canaryReasons = (ranAt: number | null): ReadonlyArray<string> =>
+  ranAt !== null && Date.now() - ranAt < missedMillis ? [] : ["no job has run lately"]
 
 const api = Server.layer.pipe(
   Layer.provide(WebSocketServer.layer),
@@ -95,17 +100,30 @@ export const storesOn = <E, R>(url: Layer.Layer<DatabaseUrl, E, R>) =>
 const telling = <A, E, R>(role: Role, room: Layer.Layer<A, E, R>) =>
   Layer.effectDiscard(Readiness.use(({ started }) => started(role))).pipe(Layer.provideMerge(room))
 
-const rooms = { feeds: telling("feeds", feeds), jobs: telling("jobs", jobs), api: telling("api", api) }
-
 const foundation = (wanted: ReadonlyArray<Role>) =>
   Readiness.layerFor(wanted).pipe(
+    Layer.provideMerge(MetricSources.layer),
     Layer.provideMerge(storesOn(DatabaseUrl.layer)),
     Layer.provideMerge(NodeHttpClient.layerUndici)
   )
 
+const room = {
+  feeds: telling("feeds", feeds),
+  jobs: telling("jobs", jobsHere),
+  jobsApart: telling("jobs", jobsApart),
+  api: telling("api", api)
+}
+
 /** All roles, for as long as the layer lives; Postgres stops last. */
-export const whole = Layer.mergeAll(rooms.feeds, rooms.jobs, rooms.api).pipe(Layer.provideMerge(foundation(roles)))
+export const whole = Layer.mergeAll(room.feeds, room.jobs, room.api).pipe(Layer.provideMerge(foundation(roles)))
+
+/** As `whole`, with the jobs in a process of their own. */
+export const wholeWithJobsApart = Layer.mergeAll(room.feeds, room.jobsApart, room.api).pipe(
+  Layer.provideMerge(foundation(roles))
+)
 
 /** Some of the roles: several processes may share the work. */
-export const layer = (wanted: ReadonlyArray<Role>) =>
-  Layer.mergeAll(Layer.empty, ...wanted.map((role) => rooms[role])).pipe(Layer.provide(foundation(wanted)))
+export const layer = (wanted: ReadonlyArray<Role>, options: { readonly jobsApart: boolean }) => {
+  const rooms = wanted.map((role) => room[role === "jobs" && options.jobsApart ? "jobsApart" : role])
+  return Layer.mergeAll(Layer.empty, ...rooms).pipe(Layer.provide(foundation(wanted)))
+}

@@ -343,10 +343,12 @@ const checkTogether = Effect.fnUntraced(function*(values: Values) {
   }
 })
 
-/** The settings of this run, decoded. Durations are milliseconds. */
-export class Settings extends Context.Service<Settings, Values>()("killmaild/Settings") {
+/** The settings of this run, decoded. Durations are milliseconds. `environment` is what they were read from. */
+export class Settings
+  extends Context.Service<Settings, Values & { readonly environment: Environment }>()("killmaild/Settings")
+{
   static readonly layerFrom = (env: Environment): Layer.Layer<Settings, SettingInvalid> =>
-    Layer.effect(Settings, load(env))
+    Layer.effect(Settings, Effect.map(load(env), (values) => ({ ...values, environment: env })))
 }
 
 /**

@@ -26,6 +26,9 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   sandbox: ["domain"],
   // The top.
   Housekeeping: ["jobs", "store"],
+  Stores: ["jobs", "store"],
+  Jobs: ["Settings", "jobs", "store", "esi", "intake", "Housekeeping"],
+  JobsMain: ["Settings", "telemetry", "jobs", "store", "Stores", "Jobs"],
   Daemon: [
     "domain",
     "Settings",
@@ -33,12 +36,12 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "postgres",
     "jobs",
     "store",
-    "esi",
     "intake",
     "feeds",
     "broadcast",
     "api",
-    "Housekeeping"
+    "Stores",
+    "Jobs"
   ],
   commands: [
     "domain",

@@ -10,6 +10,8 @@ const deadline = "2 seconds"
 /** Reasons why the daemon is not ready; empty when it is. */
 export class Readiness extends Context.Service<Readiness, {
   readonly reasons: Effect.Effect<ReadonlyArray<string>>
+  /** Something more to ask each time; it answers with reasons, or none. */
+  readonly check: (reasons: Effect.Effect<ReadonlyArray<string>>) => Effect.Effect<void>
   /** This room works from now on. */
   readonly started: (room: string) => Effect.Effect<void>
   /** From now on not ready: the daemon is stopping. */
@@ -28,13 +30,18 @@ export class Readiness extends Context.Service<Readiness, {
           within(deadline),
           Effect.catch(() => Effect.succeed(["the database does not answer"]))
         )
+        const checks = [database]
         const reasons = Effect.suspend(() =>
           draining
             ? Effect.succeed(["the daemon is stopping"])
-            : Effect.map(database, (found) => [...[...awaited].map((room) => `${room} has not started`), ...found])
+            : Effect.map(Effect.all(checks), (found) => [
+              ...[...awaited].map((room) => `${room} has not started`),
+              ...found.flat()
+            ])
         )
         return Readiness.of({
           reasons,
+          check: (more) => Effect.sync(() => void checks.push(more)),
           started: (room) => Effect.sync(() => void awaited.delete(room)),
           drain: Effect.sync(() => {
             draining = true

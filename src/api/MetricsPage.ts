@@ -4,6 +4,7 @@ import { type Headers, HttpRouter, HttpServerRequest, HttpServerResponse } from 
 import { PrometheusMetrics } from "effect/observability"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import { RateLimits } from "../store/RateLimits.ts"
+import { MetricSources } from "../telemetry/MetricSources.ts"
 import { AdminToken } from "./AdminToken.ts"
 import { within } from "./Deadline.ts"
 import { problem } from "./Problem.ts"
@@ -46,6 +47,7 @@ export const layer = HttpRouter.use(Effect.fnUntraced(function*(router) {
   const queue = yield* JobQueue
   const limits = yield* RateLimits
   const token = yield* AdminToken
+  const sources = yield* MetricSources
   /** A task that left the queue is told as 0 from then on, not left at its last value. */
   const told = new Set<string>()
   let cpuTold = 0
@@ -87,7 +89,7 @@ export const layer = HttpRouter.use(Effect.fnUntraced(function*(router) {
     // Without the database the process still tells what it knows itself.
     yield* Effect.andThen(refreshQueue, refreshPauses).pipe(within(deadline), Effect.ignore)
     yield* refreshProcess
-    const text = yield* PrometheusMetrics.format()
+    const text = yield* sources.mergedWith(yield* PrometheusMetrics.format())
     return HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
   })
 

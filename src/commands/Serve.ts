@@ -10,11 +10,16 @@ const roles = Flag.String("roles").pipe(
   Flag.withDefault(Daemon.roles.join(","))
 )
 
+const jobsApart = Flag.Boolean("jobs-apart").pipe(
+  Flag.withDescription("Run the jobs in a process of their own: more memory, and a crash there stops nothing else"),
+  Flag.withDefault(false)
+)
+
 const isRole = (text: string): text is Daemon.Role => (Daemon.roles as ReadonlyArray<string>).includes(text)
 
 export const serve = Command.make(
   "serve",
-  { roles },
+  { roles, jobsApart },
   Effect.fnUntraced(function*(input) {
     const wanted = input.roles.split(",").map((role) => role.trim())
     if (!wanted.every(isRole)) {
@@ -24,6 +29,8 @@ export const serve = Command.make(
     }
     // Stopping is what a daemon is asked for: it is no failure.
     process.exitCode = 0
-    return yield* Layer.launch(Daemon.layer(wanted)).pipe(Effect.provide(fromEnvironment))
+    return yield* Layer.launch(Daemon.layer(wanted, { jobsApart: input.jobsApart })).pipe(
+      Effect.provide(fromEnvironment)
+    )
   })
 ).pipe(Command.withDescription("Run the daemon: prepare the schema, then hear, fetch, store and announce killmails"))

@@ -16,7 +16,7 @@ export const KillmailHash = Schema.String.check(Schema.isPattern(/^[0-9a-f]{40}$
 
 /** JavaScript reads the 30th of February as a day in March. */
 const isTime = (text: string): boolean =>
-  !Number.isNaN(Date.parse(text)) && normaliseTime(text).slice(0, 19) === text.slice(0, 19)
+  !Number.isNaN(Date.parse(text)) && new Date(text).toISOString().slice(0, 19) === text.slice(0, 19)
 
 /** UTC, to the second. EVE-KILL writes milliseconds; `normaliseTime` drops them. */
 const KillmailTime = Schema.String.check(
@@ -81,7 +81,7 @@ export const Killmail = Schema.Struct({
 export type Killmail = typeof Killmail.Type
 
 /** `2026-04-15T14:56:23Z`: UTC without fraction, as ESI writes it. */
-export const normaliseTime = (time: string): string => new Date(time).toISOString().slice(0, 19) + "Z"
+export const normaliseTime = (time: string): string => time.slice(0, 19) + "Z"
 
 /** Windows file time counts 100 ns from 1601; this many before 1970. */
 const fileTimeOfUnixEpoch = 116_444_736_000_000_000n

@@ -44,6 +44,7 @@ export const hearingOf = (
   killmail_id,
   key: keyOf({ killmail_id, hash }),
   priority: Job.tiers[tier],
+  hasBody: body !== undefined && body !== null,
   payload: {
     killmail_id,
     hash,

@@ -27,10 +27,14 @@ export const ingestKillmail = handle(IngestKillmail, (heard: Heard) =>
     const recorder = yield* Recorder
 
     const killmail = yield* Effect.interruptible(Effect.gen(function*() {
+      const brought = broughtBody(heard)
+      if (Option.isSome(brought)) return brought
+      // The store finds out by itself whether a killmail is new; only a question to ESI is worth asking before.
       if (yield* store.isKnown(heard.killmail_id)) return Option.none<Killmail>()
-      return Option.some(yield* plausible(yield* bodyOf(heard)))
+      return Option.some(yield* bodyFromEsi(heard))
     }))
     if (Option.isNone(killmail)) return yield* count("known", heard)
+    yield* plausible(killmail.value)
 
     const receipt = yield* recorder.record({
       killmail: killmail.value,
@@ -47,22 +51,20 @@ export const ingestKillmail = handle(IngestKillmail, (heard: Heard) =>
     Effect.tapError((error) => count(error._tag === "JobPostponed" ? "postponed" : "failed", heard)),
     Effect.withSpan("ingest killmail", {
       attributes: { "killmail.id": heard.killmail_id, "killmail.source": heard.source }
-    }),
+    }, { captureStackTrace: false }),
     Effect.annotateLogs({ killmail_id: heard.killmail_id }),
     continueTrace(heard.traceparent)
   ))
 
-/**
- * The feed's body if it decodes, is of this killmail and fits the hash; else ESI's, which is the truth even where it fits
- * no hash: CCP rebuilt two old mails by hand.
- */
-const bodyOf = Effect.fnUntraced(function*(heard: Heard) {
-  const brought = decodeBody(heard.body)
-  if (
-    Option.isSome(brought) && brought.value.killmail_id === heard.killmail_id && hashOf(brought.value) === heard.hash
-  ) {
-    return brought.value
-  }
+/** The feed's body, if it decodes, is of this killmail and fits the hash. */
+const broughtBody = (heard: Heard): Option.Option<Killmail> =>
+  Option.filter(
+    decodeBody(heard.body),
+    (body) => body.killmail_id === heard.killmail_id && hashOf(body) === heard.hash
+  )
+
+/** ESI's body, which is the truth even where it fits no hash: CCP rebuilt two old mails by hand. */
+const bodyFromEsi = Effect.fnUntraced(function*(heard: Heard) {
   if (heard.body !== undefined && heard.body !== null) {
     yield* Effect.logInfo(`killmail ${heard.killmail_id}: the body from ${heard.source} does not fit, asking ESI`)
   }

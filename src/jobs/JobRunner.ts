@@ -9,6 +9,7 @@ import { EventEmitter } from "node:events"
 import { Pool as ConnectionPool } from "pg"
 import { Settings } from "../Settings.ts"
 import { type Job, type JobError, JobFailed, JobPostponed, JobRefused } from "./Job.ts"
+import { heartbeatMillis, JobPools } from "./JobPools.ts"
 import { JobQueue } from "./JobQueue.ts"
 
 /**
@@ -37,6 +38,16 @@ export const handle = <Payload, R>(
 /** What a handler needs. */
 export type Services<H> = H extends Handler<infer R> ? R : never
 
+/** How the process that runs the jobs is known, and what it does when it can no longer trust its connections. */
+export interface Life {
+  /** Of all its connections, and of no other process's. */
+  readonly applicationName: string
+  /** Called at the first sign; graphile-worker would go on with jobs locked that nobody runs. */
+  readonly onLost: (reason: string) => void
+  /** Whether what a job failed with is such a sign. */
+  readonly isLost: (error: unknown) => boolean
+}
+
 /** Slots of their own, so that work of another pool cannot fill them all. */
 export interface Pool<R> {
   readonly handlers: ReadonlyArray<Handler<R>>
@@ -59,6 +70,9 @@ type Outcome = "completed" | "retrying" | "rescheduled" | "failed" | "interrupte
 /** Thrown to graphile-worker for a job that stays in the queue; it unlocks the row that `postpone` has prepared. */
 class StaysQueued extends Error {}
 
+/** A heartbeat that takes longer has no connection to go by. */
+const silence = "2 seconds"
+
 /** Whom the job is about, for those that are about somebody. */
 const characterOf = (payload: unknown): string | null =>
   Predicate.hasProperty(payload, "character_id") && Number.isSafeInteger(payload.character_id)
@@ -68,8 +82,9 @@ const characterOf = (payload: unknown): string | null =>
 /** A text column holds no U+0000, and messages quote what was sent. */
 const textOf = (message: string): string => message.replaceAll("\0", "\uFFFD")
 
-const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, pools: ReadonlyArray<Pool<R>>) {
+const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, life: Life, pools: ReadonlyArray<Pool<R>>) {
   const sql = yield* SqlClient.SqlClient
+  const jobPools = yield* JobPools
   const queue = yield* JobQueue
   const settings = yield* Settings
   const context = yield* Effect.context<R>()
@@ -155,6 +170,10 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, pools: Reado
   })
 
   const runPromiseExit = Effect.runPromiseExitWith(context)
+  let stopping = false
+  const lost = (reason: string) => {
+    if (!stopping) life.onLost(reason)
+  }
 
   const startPool = Effect.fnUntraced(function*(pool: Pool<R>) {
     const running = new Set<Promise<unknown>>()
@@ -168,17 +187,23 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, pools: Reado
         })
         running.add(promise)
         const exit = await promise.finally(() => running.delete(promise))
+        if (Exit.isFailure(exit) && life.isLost(Cause.squash(exit.cause))) lost("a job lost its connection")
         if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
         if (exit.value !== undefined) throw new StaysQueued(exit.value)
       }
     ]))
     const events = new EventEmitter()
     const poolIds: Array<string> = []
+    const registered: Array<Promise<void>> = []
     events.on("pool:create", (event: { readonly workerPool: { readonly id: string } }) => {
       poolIds.push(event.workerPool.id)
+      registered.push(Effect.runPromise(jobPools.register(event.workerPool.id, life.applicationName)))
     })
-    const connections = yield* acquireConnections(url)
-    yield* Effect.acquireRelease(
+    for (const trouble of ["worker:getJob:error", "worker:fatalError", "pool:listen:error", "pool:forcefulShutdown"]) {
+      events.on(trouble, () => lost(`graphile-worker says ${trouble}`))
+    }
+    const connections = yield* acquireConnections(url, life.applicationName, lost)
+    const runner = yield* Effect.acquireRelease(
       Effect.promise(() =>
         run({
           pgPool: connections,
@@ -198,32 +223,54 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, pools: Reado
           }
         })
       ),
-      (runner) => Effect.promise(() => stop(runner, running, connections, poolIds))
+      (runner) =>
+        Effect.promise(() => {
+          stopping = true
+          return stop(runner, running, connections, poolIds)
+        })
     )
+    yield* Effect.promise(() => Promise.all(registered))
+    const settled = () => lost("graphile-worker stopped by itself")
+    runner.promise.then(settled, settled)
   })
 
+  yield* Effect.addFinalizer(() => Effect.ignore(jobPools.end(life.applicationName)))
   yield* Effect.forEach(pools, startPool, { discard: true })
+  // Also the probe that finds a connection which is neither open nor closed.
+  yield* jobPools.heartbeat(life.applicationName).pipe(
+    Effect.timeout(silence),
+    Effect.tapCause((cause) => Effect.sync(() => lost(`no heartbeat: ${Cause.pretty(cause)}`))),
+    Effect.ignore,
+    Effect.andThen(Effect.sleep(heartbeatMillis)),
+    Effect.forever,
+    Effect.forkScoped
+  )
   for (const { handlers } of pools) {
     for (const { job } of handlers) if (job.every !== undefined) yield* queue.ensure(job, {})
   }
 })
 
 /** The queue's own connections: few, as fetching and completing go in batches. */
-const acquireConnections = (url: Redacted.Redacted): Effect.Effect<ConnectionPool, never, Scope.Scope> =>
+const acquireConnections = (
+  url: Redacted.Redacted,
+  applicationName: string,
+  lost: (reason: string) => void
+): Effect.Effect<ConnectionPool, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
       const pool = new ConnectionPool({
         connectionString: Redacted.value(url),
         max: 6,
         connectionTimeoutMillis: 5000,
-        application_name: "killmaild jobs"
+        application_name: applicationName,
+        keepAlive: true,
+        keepAliveInitialDelayMillis: 10_000
       })
-      // Without a listener a lost idle connection would end the process; the next query reports it.
-      pool.on("error", () => {})
-      pool.on("connect", (client) => client.on("error", () => {}))
+      pool.on("error", (error) => lost(`a connection broke: ${error.message}`))
+      pool.on("connect", (client) => client.on("error", (error) => lost(`a connection broke: ${error.message}`)))
       return pool
     }),
-    (pool) => Effect.promise(() => pool.end())
+    (pool) => Effect.promise(() => within(1000, pool.end()))
   )
 
 /**
@@ -236,22 +283,39 @@ const stop = async (
   connections: ConnectionPool,
   poolIds: ReadonlyArray<string>
 ): Promise<void> => {
-  await runner.stop().catch(() => {})
-  await Promise.allSettled(running)
+  await within(6000, runner.stop())
+  await within(3000, Promise.allSettled(running))
   const locked = () =>
     connections.query<{ count: number }>(
       "select count(*)::int as count from graphile_worker._private_jobs where locked_by = any($1)",
       [poolIds]
-    ).then(({ rows }) => rows[0]!.count, () => 0)
-  for (let tries = 0; tries < 20 && await locked() > 0; tries++) {
-    await new Promise((resolve) => setTimeout(resolve, 25))
-  }
-  await connections.query(
-    "update graphile_worker._private_jobs set attempts = greatest(0, attempts - 1) where locked_by = any($1)",
-    [poolIds]
-  ).catch(() => {})
-  await connections.query("select graphile_worker.force_unlock_workers($1)", [poolIds]).catch(() => {})
+    ).then(({ rows }) => rows[0]!.count)
+  await within(
+    1000,
+    (async () => {
+      while (await locked() > 0) await new Promise((resolve) => setTimeout(resolve, 25))
+    })()
+  )
+  await within(
+    1000,
+    connections.query(
+      "update graphile_worker._private_jobs set attempts = greatest(0, attempts - 1) where locked_by = any($1)",
+      [poolIds]
+    )
+  )
+  await within(1000, connections.query("select graphile_worker.force_unlock_workers($1)", [poolIds]))
 }
 
+/** Of a connection that is gone nothing is to be expected, not even an error. */
+const within = (millis: number, work: Promise<unknown>): Promise<void> =>
+  new Promise((resolve) => {
+    const deadline = setTimeout(resolve, millis)
+    work.catch(() => {}).finally(() => {
+      clearTimeout(deadline)
+      resolve()
+    })
+  })
+
 /** Runs these pools for as long as the layer lives. */
-export const layer = <R>(url: Redacted.Redacted, pools: ReadonlyArray<Pool<R>>) => Layer.effectDiscard(make(url, pools))
+export const layer = <R>(url: Redacted.Redacted, life: Life, pools: ReadonlyArray<Pool<R>>) =>
+  Layer.effectDiscard(make(url, life, pools))

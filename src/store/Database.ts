@@ -1,7 +1,7 @@
 /** Postgres: the client, the schema's version, and what its errors mean. */
 import { PgClient } from "@effect/sql-pg"
 import { type Duration, Effect, type Layer, Predicate, Redacted, Schedule, Schema } from "effect"
-import { Migrator, SqlClient, type SqlError } from "effect/sql"
+import { Migrator, SqlClient, SqlError } from "effect/sql"
 import { runMigrations as migrateQueue } from "graphile-worker"
 import createKillmails from "../../migrations/0001_create_killmails.ts"
 import createFeeds from "../../migrations/0002_create_feeds.ts"
@@ -27,12 +27,13 @@ const migrationsTable = "schema_migrations"
 const maxConnections = 12
 
 export const layer = (
-  url: Redacted.Redacted
+  url: Redacted.Redacted,
+  applicationName = "killmaild"
 ): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError.SqlError> =>
   PgClient.layer({
     url,
     maxConnections,
-    applicationName: "killmaild",
+    applicationName,
     connectTimeout: "5 seconds",
     keepAlive: "10 seconds",
     startupParameters: { timezone: "UTC" }
@@ -139,6 +140,11 @@ export const sqlState = (error: SqlError.SqlError): string | undefined => {
   const cause = error.reason.cause
   return Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? cause.code : undefined
 }
+
+/** The connection is gone or going: SQLSTATE class 08, 57P01 to 57P03, or the socket. Never a bad row. */
+export const isLostConnection = (error: unknown): boolean =>
+  SqlError.isSqlError(error) &&
+  (error.reason._tag === "ConnectionError" || /^(08|57P0[123])/.test(sqlState(error) ?? ""))
 
 /** The data themselves are refused (SQLSTATE 22: out of range, 23: constraint): trying the same again is no use. */
 export const isBadRow = (error: SqlError.SqlError): boolean => /^2[23]/.test(sqlState(error) ?? "")

@@ -2,6 +2,7 @@
 import { Context, Effect, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { type Lease, LeaseLost } from "./Leases.ts"
+import { pgColumn } from "./PgArray.ts"
 import { pgJson, pgText } from "./PgText.ts"
 
 /** One naming of a killmail by a source; `payload` is that of the job it may cause. */
@@ -10,6 +11,8 @@ export interface Hearing {
   /** The job's key: what makes two hearings the same work. */
   readonly key: string
   readonly priority: number
+  /** Whether the payload brings the body. */
+  readonly hasBody: boolean
   readonly payload: object
 }
 
@@ -66,7 +69,13 @@ export class FeedStore extends Context.Service<FeedStore, {
 
       const callHear = (source: string, hearings: ReadonlyArray<Hearing>) =>
         Effect.map(
-          sql<{ jobs: number }>`select hear_killmails(${source}, ${pgJson(hearings)}::json) as jobs`,
+          sql<{ jobs: number }>`
+            select hear_killmails(${source},
+              ${pgColumn(hearings, (hearing) => hearing.killmail_id)}::bigint[],
+              ${pgColumn(hearings, (hearing) => hearing.key)}::text[],
+              ${pgColumn(hearings, (hearing) => hearing.priority)}::smallint[],
+              ${pgColumn(hearings, (hearing) => hearing.hasBody)}::boolean[],
+              ${pgColumn(hearings, (hearing) => pgJson(hearing.payload))}::text[]) as jobs`,
           ([row]) => row!.jobs
         )
 

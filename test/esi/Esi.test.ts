@@ -124,7 +124,7 @@ describe("what is told about it", () => {
       server.script(path, error(503), good)
       yield* esi.killmail(ref).pipe(Effect.withTracer(tracer))
       const span = spans.find(({ name }) => name === "Esi.killmail")!
-      assert.strictEqual(span.attributes.get("killmail_id"), ref.killmail_id)
+      assert.strictEqual(span.attributes.get("killmail.id"), ref.killmail_id)
       assert.strictEqual(span.attributes.get("http.response.status_code"), 200)
       const metrics = yield* Metric.snapshot
       const counted = metrics.flatMap((metric) =>

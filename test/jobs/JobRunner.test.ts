@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Redacted, References, Schema, Scope } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
+import { randomUUID } from "node:crypto"
 import * as Job from "../../src/jobs/Job.ts"
+import { JobPools } from "../../src/jobs/JobPools.ts"
 import { JobQueue } from "../../src/jobs/JobQueue.ts"
 import * as JobRunner from "../../src/jobs/JobRunner.ts"
 import { Settings } from "../../src/Settings.ts"
@@ -29,14 +31,22 @@ const withBench = <A, E>(test: (bench: Bench) => Effect.Effect<A, E, SqlClient.S
   Effect.gen(function*() {
     const url = Redacted.make((yield* migratedDatabase).url)
     const context = yield* Layer.build(
-      JobQueue.layer.pipe(
+      Layer.merge(JobQueue.layer, JobPools.layer).pipe(
         Layer.provideMerge(Database.layer(url)),
         Layer.provideMerge(Settings.layerFrom({ KILLMAILD_LOG_LEVEL: "error" }))
       )
     )
     return yield* test({
       run: (handlers, options) =>
-        Layer.build(JobRunner.layer(url, [{ handlers, concurrency: 4, fetchAhead: 0, recorded: true, ...options }]))
+        Layer.build(
+          JobRunner.layer(url, { applicationName: `test ${randomUUID()}`, onLost: () => {}, isLost: () => false }, [{
+            handlers,
+            concurrency: 4,
+            fetchAhead: 0,
+            recorded: true,
+            ...options
+          }])
+        )
           .pipe(
             Effect.provide(context),
             Effect.asVoid

@@ -58,6 +58,18 @@ export const startDaemon = Effect.fnUntraced(function*(
   return yield* startDaemonOn(url, sandbox, overrides)
 })
 
+/** As `startDaemon`, with its jobs in a process of their own. */
+export const startDaemonWithJobsApart = Effect.fnUntraced(function*(sandbox: Sandbox.Sandbox) {
+  const { url } = yield* migratedDatabase
+  const dataDir = yield* temporaryDirectory
+  return yield* Layer.build(
+    Daemon.wholeWithJobsApart.pipe(
+      Layer.provideMerge(Telemetry.layer),
+      Layer.provideMerge(Settings.layerFrom({ ...process.env, ...settingsFor(sandbox, url, dataDir) }))
+    )
+  )
+})
+
 /** As `startDaemon`, on a database that may have been used before. */
 export const startDaemonOn = Effect.fnUntraced(function*(
   url: string,

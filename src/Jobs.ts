@@ -1,0 +1,26 @@
+/** The role `jobs` on one page: which jobs there are, who handles them, and in which pools. */
+import { Effect, Layer, type Redacted } from "effect"
+import { Esi } from "./esi/Esi.ts"
+import * as Housekeeping from "./Housekeeping.ts"
+import { ingestKillmail } from "./intake/IngestKillmail.ts"
+import { Recorder } from "./intake/Recorder.ts"
+import { canary, release } from "./jobs/Canary.ts"
+import * as JobRunner from "./jobs/JobRunner.ts"
+import { Settings } from "./Settings.ts"
+import { isLostConnection } from "./store/Database.ts"
+
+type Handlers = typeof ingestKillmail | typeof canary | typeof Housekeeping.handlers[number]
+
+/** Runs the jobs in this process. */
+export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost">) =>
+  Layer.unwrap(
+    Effect.map(Settings, ({ concurrency }) =>
+      JobRunner.layer<JobRunner.Services<Handlers>>(url, { ...life, isLost: isLostConnection }, [
+        { handlers: [ingestKillmail, canary], concurrency, fetchAhead: concurrency * 2, recorded: false },
+        { handlers: Housekeeping.handlers, concurrency: 4, fetchAhead: 0, recorded: true }
+      ]))
+  ).pipe(
+    Layer.provide(Recorder.layer),
+    Layer.provide(Esi.layer),
+    Layer.merge(release(life.applicationName))
+  )

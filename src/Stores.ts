@@ -1,0 +1,23 @@
+/** The stores, on one database: what every process of the daemon needs. */
+import { Layer } from "effect"
+import { JobPools } from "./jobs/JobPools.ts"
+import { JobQueue } from "./jobs/JobQueue.ts"
+import { CachedData } from "./store/CachedData.ts"
+import { FeedStore } from "./store/FeedStore.ts"
+import { KillmailReader } from "./store/KillmailReader.ts"
+import { KillmailStore } from "./store/KillmailStore.ts"
+import { Leases } from "./store/Leases.ts"
+import { Maintenance } from "./store/Maintenance.ts"
+import { RateLimits } from "./store/RateLimits.ts"
+
+export const stores = Layer.mergeAll(
+  KillmailStore.layer,
+  KillmailReader.layer,
+  FeedStore.layer,
+  Leases.layer,
+  RateLimits.layer,
+  CachedData.layer,
+  Maintenance.layer,
+  JobQueue.layer,
+  JobPools.layer
+)

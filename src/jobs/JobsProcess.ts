@@ -1,0 +1,90 @@
+/**
+ * Keeps one child process running that runs the jobs. The child is crash-only: graphile-worker does not survive a lost
+ * connection, so the child ends at the first sign of one, and its parent sends the next (Lives.ts).
+ */
+import { Context, Deferred, Effect, Layer, Redacted } from "effect"
+import { type ChildProcess, fork } from "node:child_process"
+import { aliveMillis, type FromChild, type FromParent } from "./JobChannel.ts"
+import type { Live } from "./Lives.ts"
+
+/** Milliseconds of silence after which a child is taken for frozen; it gets longer to load its code. */
+const frozenMillis = 10 * aliveMillis
+const loadingMillis = 30_000
+/** Milliseconds that a child gets to end its jobs when the daemon stops. */
+const stopMillis = 4000
+/** The child's heap stays small: it holds a few hundred killmails at a time. */
+const execArgv = ["--max-semi-space-size=4"]
+export class JobsProcess extends Context.Service<JobsProcess, {
+  /** One life of a child. It loads its code at once, beside the burial of the one before. */
+  readonly live: Live<never>
+  /** Of the child that lives now. */
+  readonly pid: () => number | undefined
+  /** When a job last ran through all of the queue in this child, in milliseconds since 1970. */
+  readonly canaryAt: () => number | null
+  /** The child's metrics in Prometheus' text format; empty while there is no child. */
+  readonly metrics: Effect.Effect<string>
+}>()("killmaild/jobs/JobsProcess") {
+  /** `entry` is the program to run; it speaks JobChannel. */
+  static readonly layer = (entry: URL, url: Redacted.Redacted, env: Readonly<Record<string, string | undefined>>) =>
+    Layer.sync(JobsProcess, () => {
+      const state: { child: ChildProcess | undefined; canaryAt: number | null } = { child: undefined, canaryAt: null }
+      let tellMetrics: ((text: string) => void) | undefined
+
+      const live: Live<never> = Effect.fnUntraced(function*(applicationName, mayBegin) {
+        const child = yield* Effect.acquireRelease(
+          Effect.sync(() => fork(entry, { env, execArgv, stdio: ["ignore", "inherit", "inherit", "ipc"] })),
+          stop
+        )
+        const ready = yield* Deferred.make<void>()
+        let heardAt = performance.now() + loadingMillis
+        child.on("message", (message: FromChild) => {
+          heardAt = performance.now()
+          if (message.type === "ready") Deferred.doneUnsafe(ready, Effect.void)
+          else if (message.type === "alive") state.canaryAt = message.canaryAt
+          else tellMetrics?.(message.text)
+        })
+        state.child = child
+        const work = Effect.gen(function*() {
+          yield* Effect.all([Deferred.await(ready), mayBegin], { concurrency: 2 })
+          const go: FromParent = { type: "go", applicationName, databaseUrl: Redacted.value(url) }
+          heardAt = performance.now()
+          child.send(go, () => {})
+          while (performance.now() - heardAt < frozenMillis) yield* Effect.sleep(aliveMillis)
+          child.kill("SIGKILL")
+          return yield* Effect.never
+        })
+        return yield* Effect.raceFirst(endOf(child), work)
+      }, Effect.scoped)
+
+      return JobsProcess.of({
+        live,
+        pid: () => state.child?.pid,
+        canaryAt: () => state.canaryAt,
+        metrics: Effect.callback<string>((resume) => {
+          tellMetrics = (text) => resume(Effect.succeed(text))
+          const wanted: FromParent = { type: "metrics" }
+          if (state.child?.connected === true) state.child.send(wanted, () => {})
+          else resume(Effect.succeed(""))
+        }).pipe(Effect.timeoutOrElse({ duration: "1 second", orElse: () => Effect.succeed("") }))
+      })
+    })
+}
+
+const endOf = (child: ChildProcess) =>
+  Effect.callback<string>((resume) => {
+    const tell = (code: number | null, signal: string | null) => resume(Effect.succeed(signal ?? `exit ${code}`))
+    if (child.exitCode !== null || child.signalCode !== null) tell(child.exitCode, child.signalCode)
+    else child.once("exit", tell)
+  })
+
+/** Asks it to end its jobs, and does not wait for ever. */
+const stop = (child: ChildProcess) =>
+  Effect.callback<void>((resume) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
+    const deadline = setTimeout(() => child.kill("SIGKILL"), stopMillis)
+    child.once("exit", () => {
+      clearTimeout(deadline)
+      resume(Effect.void)
+    })
+    child.kill("SIGTERM")
+  })
