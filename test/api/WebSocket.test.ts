@@ -104,13 +104,7 @@ describe("a client of /ws", () => {
       client.send({ action: "subscribe", id: "all", after: 0 })
       const sql = Context.get(context, SqlClient.SqlClient)
       for (let round = 0; round < 3; round++) {
-        const killed = yield* sql`
-          select pg_terminate_backend(pid) from pg_stat_activity
-          where datname = current_database() and pid <> pg_backend_pid() and query ilike 'listen%killmails%'`
-        assert.isAtLeast(killed.length, 1)
-        yield* store(mails(round * 2, round * 2 + 2))
-        yield* client.frame(isKillmail(round * 2 + 2))
-        // The next one to kill is the new one.
+        // It takes a moment until there is one to kill.
         yield* Effect.gen(function*() {
           for (;;) {
             const found = yield* sql`
@@ -119,6 +113,12 @@ describe("a client of /ws", () => {
             yield* Effect.sleep("20 millis")
           }
         })
+        const killed = yield* sql`
+          select pg_terminate_backend(pid) from pg_stat_activity
+          where datname = current_database() and pid <> pg_backend_pid() and query ilike 'listen%killmails%'`
+        assert.isAtLeast(killed.length, 1)
+        yield* store(mails(round * 2, round * 2 + 2))
+        yield* client.frame(isKillmail(round * 2 + 2))
       }
       assert.deepStrictEqual(sequencesOf(client.frames), upTo(6))
     }))

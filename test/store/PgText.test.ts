@@ -82,8 +82,11 @@ layer(TestDatabase.layer)("JSON for Postgres", (it) => {
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
       const value = Object.fromEntries(entries.map(({ key, value }) => [key.join(""), value.join("")]))
-      const [row] = yield* sql`select ${pgJson(value)}::jsonb as kept`
-      assert.deepStrictEqual(row!["kept"], value)
+      // As text, since JSON.parse of Node 24 takes an escaped key for another one that it has read in the same place.
+      const kept = yield* sql<{ key: string; value: string }>`select key, value from jsonb_each_text(${
+        pgJson(value)
+      }::jsonb)`
+      assert.deepStrictEqual(new Map(kept.map(({ key, value }) => [key, value])), new Map(Object.entries(value)))
     }), runs)
 
   it.effect.prop("can be looked into whatever it holds, and differs only where it must", [
