@@ -24,23 +24,24 @@ const budget: Budget = { bucket: name, limit: 1, windowMillis: 1000 }
 const refusedMillis = 10_000
 
 const Zkb = Schema.Struct({ hash: KillmailHash })
-const Package = Schema.Struct({
+const Full = Schema.Struct({
   killID: Id,
   killmail: Schema.optionalKey(Schema.Unknown),
   zkb: Schema.Unknown.pipe(Schema.refine((zkb): zkb is typeof Zkb.Type => Schema.is(Zkb)(zkb)))
 })
-/** Until 2025-11 with the body, since then without; `null` when nothing came within the wait. */
-const Wrapped = Schema.Struct({ package: Schema.NullOr(Package) })
-/** The flat form that some clones send. */
+/** The form of some clones, with or without the wrapping. */
 const Flat = Schema.Struct({ killID: Id, hash: KillmailHash })
+/** Until 2025-11 with the body, since then without; `null` when nothing came within the wait. */
+const Wrapped = Schema.Struct({ package: Schema.NullOr(Schema.Union([Full, Flat])) })
 const decode = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Union([Wrapped, Flat])))
 
 /** What one answer says: a killmail, nothing within the wait, or nothing that can be read. */
 export const readPackage = (text: string): Option.Option<Heard | null> =>
   Option.map(decode(text), (answer): Heard | null => {
-    if ("hash" in answer) return { killmail_id: answer.killID, hash: answer.hash }
-    if (answer.package === null) return null
-    const { killID, killmail, zkb } = answer.package
+    const named = "package" in answer ? answer.package : answer
+    if (named === null) return null
+    if ("hash" in named) return { killmail_id: named.killID, hash: named.hash }
+    const { killID, killmail, zkb } = named
     return {
       killmail_id: killID,
       hash: zkb.hash,

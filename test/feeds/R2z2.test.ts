@@ -1,0 +1,81 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option, Schema } from "effect"
+import { firstLive, readEntry } from "../../src/feeds/R2z2.ts"
+import { readPackage } from "../../src/feeds/Redisq.ts"
+import { killmailOf } from "../../src/sandbox/World.ts"
+import { eventually, manualSandbox, startDaemon } from "../support/TestDaemon.ts"
+
+const { hash, killmail, zkb } = killmailOf("r2z2", 1)
+const killID = killmail.killmail_id
+
+describe("the first file that exists after a hole", () => {
+  const counted = (from: number, head: number, live: (sequence: number) => boolean) =>
+    Effect.gen(function*() {
+      let asked = 0
+      const found = yield* firstLive(from, head, (sequence) => Effect.sync(() => (asked++, live(sequence))))
+      return { found, asked }
+    })
+
+  it.effect("is found with one question when one number was lost", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* counted(100, 200, () => true), { found: 101, asked: 1 })
+    }))
+
+  it.effect.prop("is the first of those that were kept, however many are gone, in few questions", [
+    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000 })),
+    Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 }))
+  ], ([gone, kept]) =>
+    Effect.gen(function*() {
+      const { asked, found } = yield* counted(0, gone + kept, (sequence) => sequence >= gone)
+      assert.strictEqual(found, gone)
+      assert.isAtMost(asked, 45)
+    }))
+})
+
+describe("a file of R2Z2", () => {
+  it("that is no JSON, lacks what names a killmail or holds another sequence is poison, with the reason", () => {
+    const reason = (text: string) => {
+      const reading = readEntry(7, text)
+      return reading._tag === "Poison" ? reading.reason : reading._tag
+    }
+    assert.strictEqual(reason("<html>"), "undecodable")
+    assert.strictEqual(reason("{\"killmail_id\":5}"), "undecodable")
+    assert.strictEqual(reason(JSON.stringify({ killmail_id: 5, hash, sequence_id: 8 })), "wrong_sequence")
+    assert.strictEqual(reason("{\"killmail_id\":null,\"sequence_id\":7}"), "Placeholder")
+  })
+})
+
+describe("a package of RedisQ", () => {
+  it("is read in each of the forms that there were", () => {
+    const read = (answer: unknown) => Option.getOrUndefined(readPackage(JSON.stringify(answer)))
+    const named = { killmail_id: killID, hash }
+    assert.deepInclude(read({ package: { killID, killmail, zkb } }), { ...named, body: killmail })
+    assert.deepInclude(read({ package: { killID, zkb } }), named)
+    assert.deepStrictEqual(read({ package: { killID, hash } }), named)
+    assert.deepStrictEqual(read({ killID, hash }), named)
+    assert.isNull(read({ package: null }))
+    assert.isUndefined(read({ package: { killID } }))
+    assert.isUndefined(read({ error: "no" }))
+  })
+})
+
+describe("a daemon that was away for long", () => {
+  it.live("goes on where R2Z2 still has files, and asks for each lost number in vain but a few times", () =>
+    Effect.gen(function*() {
+      const sandbox = yield* manualSandbox()
+      const { context } = yield* startDaemon(sandbox)
+      yield* Effect.gen(function*() {
+        const publish = (k: number) => {
+          const mail = killmailOf("away", k)
+          return sandbox.publishR2z2({ esi: mail.killmail, hash: mail.hash })
+        }
+        publish(0)
+        yield* eventually((sql) => sql`select from killmail_ledger`, (rows) => rows.length === 1)
+        for (let hole = 0; hole < 500; hole++) sandbox.publishR2z2("hole")
+        for (let k = 1; k < 120; k++) publish(k)
+        yield* eventually((sql) => sql`select from killmail_ledger`, (rows) => rows.length === 120)
+        assert.isBelow(sandbox.requests().filter(({ status }) => status === 404).length, 100)
+        assert.deepStrictEqual(sandbox.violations(), [])
+      }).pipe(Effect.provide(context))
+    }))
+})
