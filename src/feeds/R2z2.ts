@@ -153,7 +153,11 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
     if (Option.isNone(text)) {
       yield* actor.healthy
       if (next < knownHead) {
-        const live: number = yield* firstLive(next, knownHead, (sequence) => Effect.map(get(`${sequence}.json`), Option.isSome))
+        const live: number = yield* firstLive(
+          next,
+          knownHead,
+          (sequence) => Effect.map(get(`${sequence}.json`), Option.isSome)
+        )
         yield* Effect.logInfo(`r2z2: ${next} to ${live - 1} are not there, going on with ${live}`)
         next = live
         yield* actor.hear([], next)

@@ -8,14 +8,21 @@ import { eventually, manualSandbox, startDaemon } from "../support/TestDaemon.ts
 const { hash, killmail, zkb } = killmailOf("r2z2", 1)
 const killID = killmail.killmail_id
 
-describe("the first file that exists after a hole", () => {
-  const counted = (from: number, head: number, live: (sequence: number) => boolean) =>
-    Effect.gen(function*() {
-      let asked = 0
-      const found = yield* firstLive(from, head, (sequence) => Effect.sync(() => (asked++, live(sequence))))
-      return { found, asked }
-    })
+const counted = (from: number, head: number, live: (sequence: number) => boolean) =>
+  Effect.gen(function*() {
+    let asked = 0
+    const found = yield* firstLive(from, head, (sequence) => Effect.sync(() => (asked++, live(sequence))))
+    return { found, asked }
+  })
 
+const reasonOf = (text: string) => {
+  const reading = readEntry(7, text)
+  return reading._tag === "Poison" ? reading.reason : reading._tag
+}
+
+const read = (answer: unknown) => Option.getOrUndefined(readPackage(JSON.stringify(answer)))
+
+describe("the first file that exists after a hole", () => {
   it.effect("is found with one question when one number was lost", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* counted(100, 200, () => true), { found: 101, asked: 1 })
@@ -34,20 +41,15 @@ describe("the first file that exists after a hole", () => {
 
 describe("a file of R2Z2", () => {
   it("that is no JSON, lacks what names a killmail or holds another sequence is poison, with the reason", () => {
-    const reason = (text: string) => {
-      const reading = readEntry(7, text)
-      return reading._tag === "Poison" ? reading.reason : reading._tag
-    }
-    assert.strictEqual(reason("<html>"), "undecodable")
-    assert.strictEqual(reason("{\"killmail_id\":5}"), "undecodable")
-    assert.strictEqual(reason(JSON.stringify({ killmail_id: 5, hash, sequence_id: 8 })), "wrong_sequence")
-    assert.strictEqual(reason("{\"killmail_id\":null,\"sequence_id\":7}"), "Placeholder")
+    assert.strictEqual(reasonOf("<html>"), "undecodable")
+    assert.strictEqual(reasonOf("{\"killmail_id\":5}"), "undecodable")
+    assert.strictEqual(reasonOf(JSON.stringify({ killmail_id: 5, hash, sequence_id: 8 })), "wrong_sequence")
+    assert.strictEqual(reasonOf("{\"killmail_id\":null,\"sequence_id\":7}"), "Placeholder")
   })
 })
 
 describe("a package of RedisQ", () => {
   it("is read in each of the forms that there were", () => {
-    const read = (answer: unknown) => Option.getOrUndefined(readPackage(JSON.stringify(answer)))
     const named = { killmail_id: killID, hash }
     assert.deepInclude(read({ package: { killID, killmail, zkb } }), { ...named, body: killmail })
     assert.deepInclude(read({ package: { killID, zkb } }), named)
