@@ -13,7 +13,8 @@ export default Effect.gen(function*() {
       system_identifier text not null
     )`
 
-  // Public is what visible_from has passed for; 'infinity' keeps a mail private until something releases it.
+  // Public is what has a sequence, for good, and what visible_from has passed for; 'infinity' keeps a mail private until
+  // something releases it.
   yield* sql`
     create table killmail_ledger (
       killmail_id bigint primary key,

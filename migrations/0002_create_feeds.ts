@@ -94,18 +94,22 @@ export default Effect.gen(function*() {
       return cardinality(specs);
     end $$`
 
-  // clock_timestamp(): now() is when this transaction began, maybe before the one that stored the mail.
+  // Withheld is what has no sequence and whose time has not come, by the clock: now() is when this transaction began.
   yield* sql`
     create function release_killmails(ids bigint[]) returns void
     language plpgsql as $$
     begin
-      if not exists (select from killmail_ledger where killmail_id = any(ids) and visible_from > clock_timestamp()) then
+      if not exists (
+        select from killmail_ledger
+        where killmail_id = any(ids) and sequence is null and visible_from > clock_timestamp()
+      ) then
         return;
       end if;
       perform lock_publications();
       with released as (
         select killmail_id, row_number() over (order by killmail_id) as n
-        from killmail_ledger where killmail_id = any(ids) and visible_from > clock_timestamp()
+        from killmail_ledger
+        where killmail_id = any(ids) and sequence is null and visible_from > clock_timestamp()
       )
       update killmail_ledger ledger
       set visible_from = now(), sequence = (select coalesce(max(sequence), 0) from killmail_ledger) + released.n

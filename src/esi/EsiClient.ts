@@ -56,6 +56,7 @@ export class EsiClient extends Context.Service<EsiClient, {
       // Closing the scope of an exchange aborts what was not read of it.
       const http = HttpClient.withScope(yield* HttpClient.HttpClient)
       const permits = yield* Semaphore.make(requestsInFlight)
+      const defaultPause = defaultPauseMillis / settings.scheduleSpeed
       const base = settings.esiUrl.href.replace(/\/+$/, "")
       const headers = {
         "user-agent": yield* userAgentFor(settings, settings.esiUrl),
@@ -104,15 +105,15 @@ export class EsiClient extends Context.Service<EsiClient, {
           let paused: { readonly bucket: string; readonly waitMillis: number; readonly why: string } | undefined
           if (status === 420) {
             yield* countRateLimitHit("420")
-            const reset = readErrorReset(headers) ?? defaultPauseMillis
+            const reset = readErrorReset(headers) ?? defaultPause
             paused = yield* pause(errorBucket, reset, "ESI answered 420: too many errors.")
           } else if (errors !== undefined && errors < errorsSpared) {
-            const reset = readErrorReset(headers) ?? defaultPauseMillis
+            const reset = readErrorReset(headers) ?? defaultPause
             yield* pause(errorBucket, reset, `ESI allows only ${errors} more errors.`)
           }
           if (status === 429) {
             yield* countRateLimitHit("429")
-            const retryAfter = readRetryAfter(headers, yield* Clock.currentTimeMillis) ?? defaultPauseMillis
+            const retryAfter = readRetryAfter(headers, yield* Clock.currentTimeMillis) ?? defaultPause
             const refused = tokens === undefined ? ticket.refusedAs : bucket
             paused = yield* pause(refused, retryAfter, `ESI answered 429 to ${request.route}.`)
           }

@@ -2,7 +2,7 @@
  * R2Z2, zKillboard's live feed: numbered files that carry the whole mail. `404` may mean "not yet", "a hole" or "expired";
  * only a `sequence.json` beyond our number proves that it is no "not yet", as that file lags by up to 51 numbers.
  */
-import { Effect, Option, Schema } from "effect"
+import { Effect, Option, Schedule, Schema } from "effect"
 import { Id, KillmailHash } from "../domain/Killmail.ts"
 import type { Heard } from "../intake/Hearing.ts"
 import { Settings } from "../Settings.ts"
@@ -17,8 +17,12 @@ const name = "r2z2"
 const deadlineMillis = 15_000
 /** `sequence.json` is asked at most once in so many polls at the head: 30 s at the real one. */
 const pollsBetweenHeads = 5
+/** A cache may deny a file that exists: only so many denials in a row, a poll apart, make a hole. */
+const denialsForHole = 3
 /** A file that cannot be read, or is an empty placeholder, is asked so often before it is stepped over. */
-const triesForPoison = 3
+const triesForPoison = 5
+/** A failed request is repeated twice before the feed starts again. */
+const hiccup = Schedule.jittered(Schedule.exponential("250 millis"))
 /** A refusal without Retry-After stops all requests for 5 minutes, doubling up to an hour. */
 const refusedMillis = 300_000
 const refusedMillisMax = 3_600_000
@@ -104,7 +108,10 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
 
   /** 403 and 429 ban the address: nothing more is asked, by any replica, until the pause ends. */
   const refused = Effect.fnUntraced(function*({ retryAfter, status }: Answer) {
-    const millis = Option.getOrElse(retryAfter, () => Math.min(refusedMillisMax, refusedMillis * 2 ** refusals))
+    const millis = Option.getOrElse(
+      retryAfter,
+      () => Math.min(refusedMillisMax, refusedMillis * 2 ** refusals) / settings.scheduleSpeed
+    )
     refusals++
     yield* countFeedRequest(name, "refused")
     yield* limits.pause({ bucket: name, millis, reason: `R2Z2 answered ${status}` })
@@ -125,13 +132,16 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
         return Option.none<string>()
       }
       if (answer.status !== 200) {
-        yield* countFeedRequest(name, "error")
         return yield* new FeedUnavailable({ message: `R2Z2 answered ${answer.status} to ${path}.` })
       }
       yield* countFeedRequest(name, "ok")
       return Option.some(answer.text)
     }
-  })
+  }, (request) =>
+    request.pipe(
+      Effect.tapErrorTag("FeedUnavailable", () => countFeedRequest(name, "error")),
+      Effect.retry({ while: (error) => error._tag === "FeedUnavailable", times: 2, schedule: hiccup })
+    ))
 
   const head = Effect.gen(function*() {
     const text = yield* get("sequence.json")
@@ -140,34 +150,33 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
     return decoded.value.sequence
   })
 
+  const exists = (sequence: number) => Effect.map(get(`${sequence}.json`), Option.isSome)
+
   // A fresh daemon begins after the head: what came before is for backfills.
   const cursor = yield* actor.cursor
   let next: number = Option.isSome(cursor) ? cursor.value : (yield* head) + 1
   if (Option.isNone(cursor)) yield* actor.hear([], next)
   let knownHead = 0
-  let pollsAtHead = 0
+  let denials = 0
   let tries = 0
 
   for (;;) {
     const text = yield* get(`${next}.json`)
     if (Option.isNone(text)) {
       yield* actor.healthy
-      if (next < knownHead) {
-        const live: number = yield* firstLive(
-          next,
-          knownHead,
-          (sequence) => Effect.map(get(`${sequence}.json`), Option.isSome)
-        )
+      if (++denials >= denialsForHole && next < knownHead) {
+        const live: number = yield* firstLive(next, knownHead, exists)
         yield* Effect.logInfo(`r2z2: ${next} to ${live - 1} are not there, going on with ${live}`)
         next = live
+        denials = 0
         yield* actor.hear([], next)
         continue
       }
       yield* Effect.sleep(settings.r2z2Poll)
-      if (++pollsAtHead % pollsBetweenHeads === 0) knownHead = yield* head
+      if (denials % pollsBetweenHeads === 0) knownHead = yield* head
       continue
     }
-    pollsAtHead = 0
+    denials = 0
     const reading = readEntry(next, text.value)
     if (reading._tag === "Killmail") {
       yield* actor.hear([reading.heard], next + 1)

@@ -1,4 +1,7 @@
-/** Reads killmails, and only what is public now: every read goes through the ledger's `visible_from`. */
+/**
+ * Reads killmails, and only what is public now: every read goes through the ledger. A killmail with a sequence was told to
+ * the world and stays public; one without is public once its `visible_from` has passed.
+ */
 import { Context, Effect, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { KillmailRow } from "../domain/Document.ts"
@@ -59,16 +62,19 @@ export class KillmailReader extends Context.Service<KillmailReader, {
           select ${columns}
           from killmail_ledger ledger
           join killmails mail using (killmail_time, killmail_id)
-          where ledger.killmail_id = ${BigInt(killmailId)} and ledger.visible_from <= now()`
+          where ledger.killmail_id = ${BigInt(killmailId)}
+            and (ledger.sequence is not null or ledger.visible_from <= clock_timestamp())`
         return Option.fromNullishOr(rows[0])
       })
 
+      // By sequence alone: no clock decides. A statement that began before a neighbour's transaction, and sees its commit,
+      // would find the neighbour's visible_from in its future, and tell the next sequence first.
       const publishedAfter = Effect.fn("KillmailReader.publishedAfter")(function*(sequence: number, limit: number) {
         const rows = yield* sql<Row & { readonly sequence: number }>`
           select ${columns}
           from (
             select * from killmail_ledger
-            where sequence > ${BigInt(sequence)} and visible_from <= now() order by sequence limit ${limit}
+            where sequence > ${BigInt(sequence)} order by sequence limit ${limit}
           ) ledger
           join killmails mail using (killmail_time, killmail_id)
           order by ledger.sequence`

@@ -63,8 +63,7 @@ describe.concurrent("reading killmails", () => {
         yield* withhold(hidden)
         yield* append([open])
         yield* append([later])
-        // Even one that kept its number.
-        yield* sql`update killmail_ledger set visible_from = now() + interval '1 hour'
+        yield* sql`update killmail_ledger set visible_from = now() + interval '1 hour', sequence = null
           where killmail_id = ${BigInt(later.killmail_id)}`
         assert.isTrue(Option.isNone(yield* reader.find(hidden.killmail_id)))
         assert.isTrue(Option.isNone(yield* reader.find(later.killmail_id)))
@@ -73,6 +72,17 @@ describe.concurrent("reading killmails", () => {
         assert.deepStrictEqual(yield* publishedIds(0), [[1, open.killmail_id]])
         const store = yield* KillmailStore
         assert.isTrue(yield* store.isKnown(hidden.killmail_id))
+      })
+    ))
+
+  it.live("tells a publication whatever the clock of its transaction said, and leaves no gap before the next", () =>
+    withStores(() =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        const mails = [1, 2, 3].map((k) => mailOf("clocks", k))
+        yield* append(mails)
+        yield* sql`update killmail_ledger set visible_from = now() + interval '1 second' where sequence = 2`
+        assert.deepStrictEqual((yield* publishedIds(0)).map(([sequence]) => sequence), [1, 2, 3])
       })
     ))
 

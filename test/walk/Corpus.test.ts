@@ -2,40 +2,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { existsSync } from "node:fs"
 import { toEsi } from "../../src/domain/Document.ts"
-import { type Item, type Killmail, normaliseTime } from "../../src/domain/Killmail.ts"
+import type { Killmail } from "../../src/domain/Killmail.ts"
 import { readCorpus } from "../../src/sandbox/CorpusFiles.ts"
 import { KillmailReader } from "../../src/store/KillmailReader.ts"
+import { meaningOf } from "../support/Meaning.ts"
 import { eventually, manualSandbox, startDaemon } from "../support/TestDaemon.ts"
 
 const corpus = "../shared/corpus"
 const isHere = existsSync(corpus)
 if (!isHere) console.log(`${corpus} is not here: the tests on recorded killmails are skipped.`)
-
-/** One text for all mails that say the same: neither the order of keys nor that of attackers and items means anything. */
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_key, inner: unknown) =>
-    inner !== null && typeof inner === "object" && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => a < b ? -1 : 1))
-      : inner)
-
-const multiset = (values: ReadonlyArray<unknown>): ReadonlyArray<string> => values.map(canonical).toSorted()
-
-const withInner = (item: Item): unknown =>
-  item.items === undefined ? item : { ...item, items: multiset(item.items.map(withInner)) }
-
-const meaning = ({ attackers, killmail_id, killmail_time, moon_id, solar_system_id, victim, war_id }: Killmail) => {
-  const { items, ...rest } = victim
-  return canonical({
-    killmail_id,
-    killmail_time: normaliseTime(killmail_time),
-    solar_system_id,
-    moon_id,
-    war_id,
-    victim: rest,
-    items: multiset((items ?? []).map(withInner)),
-    attackers: multiset(attackers)
-  })
-}
 
 describe.skipIf(!isHere)("recorded killmails", () => {
   for (const file of ["killmails-odd.jsonl.gz", "archives/killmails-2021-12-03.tar.bz2"]) {
@@ -56,7 +31,7 @@ describe.skipIf(!isHere)("recorded killmails", () => {
             const killmail = JSON.parse(text.toString()) as Killmail
             const row = Option.getOrThrow(yield* reader.find(killmailId))
             assert.strictEqual(row.hash, hash)
-            assert.strictEqual(meaning(toEsi(row)), meaning(killmail))
+            assert.strictEqual(meaningOf(toEsi(row)), meaningOf(killmail))
           }
           assert.deepStrictEqual(sandbox.violations(), [])
         }).pipe(Effect.provide(context))
