@@ -137,7 +137,7 @@ export const run = (plan: Plan): Effect.Effect<Outcome, unknown, Scope.Scope> =>
           KILLMAILD_FEEDS: "r2z2",
           KILLMAILD_R2Z2_RATE: String(10 * plan.speed),
           KILLMAILD_R2Z2_POLL: `${6000 / plan.speed + 5}ms`,
-          KILLMAILD_SCHEDULE_SPEED: String(plan.speed),
+          KILLMAILD_SCHEDULE_SPEED: String(20 * plan.speed),
           ...sandbox.environment
         })
       ),
