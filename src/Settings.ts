@@ -4,6 +4,7 @@
  */
 import { Context, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { readFileSync } from "node:fs"
+import { userInfo } from "node:os"
 
 /** A setting that cannot be used: one line that names it, what it got and what it wants. Stops the start. */
 export class SettingInvalid extends Schema.TaggedError<SettingInvalid>()("SettingInvalid", {
@@ -167,6 +168,14 @@ const unsetWhenEmpty = <A>(setting: Setting<A>): Setting<A> => ({
   read: (value) => setting.read(value === "" ? setting.fallback : value)
 })
 
+/** As libpq does: without a user in the URL, the one who runs the program. */
+const withUser = (value: string): string => {
+  const parsed = new URL(value)
+  if (parsed.username !== "") return value
+  parsed.username = userInfo().username
+  return parsed.href
+}
+
 const definitions = {
   databaseUrl: {
     ...secret(
@@ -179,7 +188,7 @@ const definitions = {
       value === ""
         ? Option.none<Redacted.Redacted>()
         : /^postgres(ql)?:$/.test(URL.parse(value)?.protocol ?? "") && isPercentEncoded(value)
-        ? Option.some(Redacted.make(value))
+        ? Option.some(Redacted.make(withUser(value)))
         : undefined
   },
   dataDir: notEmpty(text("KILLMAILD_DATA_DIR", ".killmaild", "where keys and the embedded Postgres are kept")),

@@ -66,7 +66,7 @@ const KillmailDocument = Schema.Struct({
 
 /** A killmail to fetch: what names it to ESI, or its address there. */
 const Submission = Schema.Union([
-  Schema.Struct({ killmail_id: Id, hash: KillmailHash }),
+  Schema.Struct({ killmail_id: Id, hash: Schema.String.check(Schema.isPattern(/^[0-9a-fA-F]{40}$/)) }),
   Schema.Struct({ url: Schema.String })
 ])
 
@@ -89,7 +89,11 @@ export class KillmailsApi extends HttpApiGroup.make("killmails")
       success: Submitted.pipe(HttpApiSchema.status(202)),
       error: [BadRequest, Unavailable]
     }).middleware(Operator)
-      .annotateMerge(OpenApi.annotations({ summary: "Names a killmail by id and hash, or by its ESI address" }))
+      .annotateMerge(
+        OpenApi.annotations({
+          summary: "Names a killmail by id and hash, or by its ESI address, of which only these two are read"
+        })
+      )
   )
   .prefix("/api/v1/killmails")
 {}

@@ -43,7 +43,7 @@ const KillmailsHandlers = HttpApiBuilder.group(
       byId: ({ params }) => Effect.map(find(params.id), toDocument),
       esi: ({ params }) => Effect.map(find(params.id), toEsi),
       submit: Effect.fnUntraced(function*({ payload }) {
-        const ref = "url" in payload ? refFromUrl(payload.url) : payload
+        const ref = "url" in payload ? refFromUrl(payload.url) : { ...payload, hash: payload.hash.toLowerCase() }
         if (ref === undefined) {
           return yield* new BadRequest({
             detail: "url: wants the address of a killmail at ESI, https://esi.evetech.net/killmails/{id}/{hash}/."

@@ -8,6 +8,7 @@ import type { SqlError } from "effect/sql"
 import { type KillmailDocument, toDocument } from "../domain/Document.ts"
 import { KillmailReader, type Publication } from "../store/KillmailReader.ts"
 import { publicationsChannel } from "../store/KillmailStore.ts"
+import { messageOf } from "../telemetry/Messages.ts"
 import { announcements, countError } from "../telemetry/Metrics.ts"
 import { continueTrace } from "../telemetry/TraceContext.ts"
 
@@ -94,7 +95,7 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
           Effect.catchCause((cause) =>
             Cause.hasInterruptsOnly(cause)
               ? Effect.failCause(cause)
-              : Effect.logWarning("Listening for publications failed, starts again", cause).pipe(
+              : Effect.logWarning(`Listening for publications failed, starts again: ${messageOf(cause)}`).pipe(
                 Effect.andThen(countError("broadcast", "listen")),
                 Effect.andThen(Effect.sleep("500 millis"))
               )

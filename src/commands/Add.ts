@@ -24,7 +24,10 @@ const refOf = (first: string, second: Option.Option<string>): KillmailRef | unde
 /** Ends when the killmail is stored; says whether it was there before. */
 const submitAndWait = Effect.fnUntraced(function*(ref: KillmailRef) {
   const id = ref.killmail_id
-  const { status } = yield* (yield* Submissions).submit(ref)
+  const { hash, status } = yield* (yield* Submissions).submit(ref)
+  if (status === "known" && hash !== ref.hash) {
+    return yield* refuse(`add: killmail ${id} is stored already, and its hash is ${hash}, not ${ref.hash}.`)
+  }
   if (status === "known") return "known" as const
   if (status === "refused_before") {
     return yield* refuse(

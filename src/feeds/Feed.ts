@@ -9,6 +9,7 @@ import { type Heard, hearingOf } from "../intake/Hearing.ts"
 import type { SettingInvalid } from "../Settings.ts"
 import { FeedStore } from "../store/FeedStore.ts"
 import { type Lease, type LeaseLost, Leases } from "../store/Leases.ts"
+import { messageOf } from "../telemetry/Messages.ts"
 import { countError, feedBackoffSeconds, feedCursor, feedLagSeconds, feedRestarts } from "../telemetry/Metrics.ts"
 import { currentTraceparent } from "../telemetry/TraceContext.ts"
 import type { FeedUnavailable } from "./Upstream.ts"
@@ -112,7 +113,9 @@ const supervise = Effect.fnUntraced(function*<R>(source: Source<R>) {
       Effect.catchCause((cause) => {
         if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
         const pause = restartPause(++failures)
-        return Effect.logWarning(`${source.name}: stopped listening, starts again in ${Math.round(pause)} ms`, cause)
+        return Effect.logWarning(
+          `${source.name}: stopped listening, starts again in ${Math.round(pause)} ms: ${messageOf(cause)}`
+        )
           .pipe(
             Effect.andThen(Metric.update(Metric.withAttributes(feedRestarts, { feed: source.name }), 1)),
             Effect.andThen(countError(source.name, "restart")),

@@ -12,6 +12,8 @@ import type { Actor, Source } from "./Feed.ts"
 import { type Answer, ask, type Budget, FeedUnavailable } from "./Upstream.ts"
 
 const name = "r2z2"
+/** Paused from one look for the next file to the other: in the database, so that a restart does not look too soon. */
+const atHead = "r2z2-head"
 
 /** Deadline for one file, in milliseconds; the largest are a few hundred kB. */
 const deadlineMillis = 15_000
@@ -119,9 +121,9 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
   })
 
   /** The text of a file, or none for 404. */
-  const get = Effect.fnUntraced(function*(path: string) {
+  const get = Effect.fnUntraced(function*(path: string, pausedBy: ReadonlyArray<string> = []) {
     for (;;) {
-      const answer = yield* ask(budget, new URL(`${base}/ephemeral/${path}`), deadlineMillis)
+      const answer = yield* ask({ ...budget, pausedBy }, new URL(`${base}/ephemeral/${path}`), deadlineMillis)
       if (answer.status === 403 || answer.status === 429) {
         yield* refused(answer)
         continue
@@ -161,7 +163,7 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
   let tries = 0
 
   for (;;) {
-    const text = yield* get(`${next}.json`)
+    const text = yield* get(`${next}.json`, [atHead])
     if (Option.isNone(text)) {
       yield* actor.healthy
       if (++denials >= denialsForHole && next < knownHead) {
@@ -172,7 +174,7 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
         yield* actor.hear([], next)
         continue
       }
-      yield* Effect.sleep(settings.r2z2Poll)
+      yield* limits.pause({ bucket: atHead, millis: settings.r2z2Poll, reason: "R2Z2 has no newer file yet" })
       if (denials % pollsBetweenHeads === 0) knownHead = yield* head
       continue
     }

@@ -22,6 +22,8 @@ export interface Budget {
   readonly bucket: string
   readonly limit: number
   readonly windowMillis: number
+  /** Buckets whose pauses stop these requests, too. */
+  readonly pausedBy?: ReadonlyArray<string>
 }
 
 /** Waits for its turn in the budget, however long that takes, and asks. */

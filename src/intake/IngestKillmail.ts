@@ -30,7 +30,7 @@ export const ingestKillmail = handle(IngestKillmail, (heard: Heard) =>
       const brought = broughtBody(heard)
       if (Option.isSome(brought)) return brought
       // The store finds out by itself whether a killmail is new; only a question to ESI is worth asking before.
-      if (yield* store.isKnown(heard.killmail_id)) return Option.none<Killmail>()
+      if (Option.isSome(yield* store.knownHash(heard.killmail_id))) return Option.none<Killmail>()
       return Option.some(yield* bodyFromEsi(heard))
     }))
     if (Option.isNone(killmail)) return yield* count("known", heard)

@@ -1,5 +1,5 @@
 /** Killmails named by hand: `killmaild add`, `POST /api/v1/killmails`. They walk like any other, a little behind live ones. */
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Option } from "effect"
 import type { SqlError } from "effect/sql"
 import type { KillmailRef } from "../domain/Killmail.ts"
 import { FeedStore } from "../store/FeedStore.ts"
@@ -7,7 +7,7 @@ import { KillmailStore } from "../store/KillmailStore.ts"
 import { currentTraceparent } from "../telemetry/TraceContext.ts"
 import { hearingOf, keyOf } from "./Hearing.ts"
 
-/** `refused_before`: ESI said for good that there is no such killmail; `queue retry` asks again all the same. */
+/** `known` comes with the hash that is stored. `refused_before`: ESI said for good that there is no such killmail; `queue retry` asks again all the same. */
 export interface Submitted extends KillmailRef {
   readonly status: "queued" | "known" | "refused_before"
 }
@@ -22,11 +22,11 @@ export class Submissions extends Context.Service<Submissions, {
       const store = yield* KillmailStore
 
       const submit = Effect.fn("Submissions.submit")(function*(ref: KillmailRef) {
-        const known = yield* store.isKnown(ref.killmail_id)
-        const refused = !known && (yield* feeds.isRefused(keyOf(ref)))
+        const known = yield* store.knownHash(ref.killmail_id)
+        const refused = Option.isNone(known) && (yield* feeds.isRefused(keyOf(ref)))
         yield* feeds.hearByHand(hearingOf("manual", "user", ref, yield* currentTraceparent))
-        const status = known ? "known" as const : refused ? "refused_before" as const : "queued" as const
-        return { killmail_id: ref.killmail_id, hash: ref.hash, status }
+        const status = Option.isSome(known) ? "known" as const : refused ? "refused_before" as const : "queued" as const
+        return { killmail_id: ref.killmail_id, hash: Option.getOrElse(known, () => ref.hash), status }
       })
 
       return Submissions.of({ submit })

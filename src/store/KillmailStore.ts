@@ -1,5 +1,5 @@
 /** Writes killmails: a batch is one transaction, and the ledger decides which of it are new. */
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Attacker, Killmail } from "../domain/Killmail.ts"
 import { normaliseTime } from "../domain/Killmail.ts"
@@ -26,8 +26,8 @@ export type Receipt = { readonly outcome: "stored"; readonly sequence: number } 
 export const publicationsChannel = "killmails"
 
 export class KillmailStore extends Context.Service<KillmailStore, {
-  /** Whether the ledger has this killmail, public or not. */
-  readonly isKnown: (killmailId: number) => Effect.Effect<boolean, SqlError.SqlError>
+  /** The hash of a killmail that the ledger has, public or not. */
+  readonly knownHash: (killmailId: number) => Effect.Effect<Option.Option<string>, SqlError.SqlError>
   /**
    * Stores what is new, in one transaction, and publishes it: one receipt each, in order, and one NOTIFY.
    * Fails as a whole, with nothing stored.
@@ -40,10 +40,11 @@ export class KillmailStore extends Context.Service<KillmailStore, {
       const sql = yield* SqlClient.SqlClient
       const months = new Set<string>()
 
-      const isKnown = (killmailId: number) =>
+      const knownHash = (killmailId: number) =>
         Effect.map(
-          sql`select 1 from killmail_ledger where killmail_id = ${BigInt(killmailId)}`,
-          (rows) => rows.length > 0
+          sql<{ hash: string }>`
+            select encode(hash, 'hex') as hash from killmail_ledger where killmail_id = ${BigInt(killmailId)}`,
+          ([row]) => Option.fromNullishOr(row?.hash)
         )
 
       /** In a transaction of its own, before the batch: a missing month must never be taken for a bad row. */
@@ -100,7 +101,7 @@ export class KillmailStore extends Context.Service<KillmailStore, {
         })
       })
 
-      return KillmailStore.of({ isKnown, append })
+      return KillmailStore.of({ knownHash, append })
     })
   )
 }

@@ -71,7 +71,7 @@ describe.concurrent("reading killmails", () => {
         assert.isTrue(Option.isNone(yield* reader.find(1)))
         assert.deepStrictEqual(yield* publishedIds(0), [[1, open.killmail_id]])
         const store = yield* KillmailStore
-        assert.isTrue(yield* store.isKnown(hidden.killmail_id))
+        assert.isTrue(Option.isSome(yield* store.knownHash(hidden.killmail_id)))
       })
     ))
 

@@ -69,8 +69,8 @@ describe.concurrent("appending killmails", () => {
         assert.deepStrictEqual(second, [{ outcome: "stored", sequence: 3 }, { outcome: "known" }, { outcome: "known" }])
         assert.strictEqual((yield* ledger).length, 3)
         const store = yield* KillmailStore
-        assert.isTrue(yield* store.isKnown(a.killmail_id))
-        assert.isFalse(yield* store.isKnown(1))
+        assert.isTrue(Option.isSome(yield* store.knownHash(a.killmail_id)))
+        assert.isTrue(Option.isNone(yield* store.knownHash(1)))
         assert.deepStrictEqual(yield* append([]), [])
       })
     ))
