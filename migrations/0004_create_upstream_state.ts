@@ -124,7 +124,7 @@ export default Effect.gen(function*() {
         return;
       end if;
 
-      select sum(r + s) + tokens - state.token_limit into missing
+      select sum(r + s) + least(tokens, state.token_limit) - state.token_limit into missing
       from unnest(state.reserved, state.spent) part(r, s);
       if missing > 0 then
         for k in 1..61 loop

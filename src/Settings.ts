@@ -172,7 +172,12 @@ const unsetWhenEmpty = <A>(setting: Setting<A>): Setting<A> => ({
 const withUser = (value: string): string => {
   const parsed = new URL(value)
   if (parsed.username !== "") return value
-  parsed.username = userInfo().username
+  try {
+    parsed.username = userInfo().username
+  } catch {
+    // A user without a name, as in a container: Postgres will say what it misses.
+    return value
+  }
   return parsed.href
 }
 
@@ -342,6 +347,13 @@ const checkTogether = Effect.fnUntraced(function*(values: Values) {
     return yield* refuse(
       "KILLMAILD_R2Z2_POLL",
       `got ${values.r2z2Poll} ms, wants at least 6s for r2z2.zkillboard.com.`
+    )
+  }
+  const remote = [values.esiUrl, values.r2z2Url].find((upstream) => !isLoopback(upstream))
+  if (values.scheduleSpeed > 1 && remote !== undefined) {
+    return yield* refuse(
+      "KILLMAILD_SCHEDULE_SPEED",
+      `got ${values.scheduleSpeed}, wants at most 1 for ${remote.host}: it shortens pauses that upstreams may insist on.`
     )
   }
   if (values.feeds.includes("redisq") && Option.isNone(values.redisqUrl)) {

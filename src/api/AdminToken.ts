@@ -1,7 +1,7 @@
 /** The operator's bearer token: as set, or generated once into the data directory. */
 import { Context, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Settings } from "../Settings.ts"
 
@@ -21,7 +21,7 @@ export class AdminToken extends Context.Service<AdminToken, {
         ? Redacted.value(settings.adminToken.value)
         : yield* readOrGenerate(settings.dataDir)
       const digest = digestOf(token)
-      return AdminToken.of({ matches: (candidate) => timingSafeEqual(digestOf(candidate), digest) })
+      return AdminToken.of({ matches: (candidate) => candidate !== "" && timingSafeEqual(digestOf(candidate), digest) })
     })
   )
 }
@@ -34,14 +34,20 @@ const readOrGenerate = (dataDir: string) =>
     try: () => {
       const path = join(dataDir, "admin-token")
       mkdirSync(dataDir, { recursive: true })
+      // Linked whole under its name: nobody reads half a token, and of two daemons that start at once one is first.
+      const whole = `${path}.${randomBytes(6).toString("hex")}`
+      writeFileSync(whole, randomBytes(32).toString("base64url") + "\n", { flag: "wx", mode: 0o600 })
       try {
-        // "wx": of two daemons that start at once, one writes and the other reads.
-        writeFileSync(path, randomBytes(32).toString("base64url") + "\n", { flag: "wx", mode: 0o600 })
+        linkSync(whole, path)
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error
         chmodSync(path, 0o600)
+      } finally {
+        rmSync(whole)
       }
-      return readFileSync(path, "utf8").trim()
+      const token = readFileSync(path, "utf8").trim()
+      if (token === "") throw new Error(`${path} is empty; remove it`)
+      return token
     },
     catch: (error) =>
       new AdminTokenUnavailable({

@@ -1,7 +1,7 @@
 /** One port: the HTTP interface, health, metrics, and the sockets of `/ws`. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { ByteSize, Context, Effect, Exit, Layer, Schema, Scope } from "effect"
-import { HttpIncomingMessage, HttpMiddleware, HttpRouter, HttpServerResponse } from "effect/http"
+import { HttpIncomingMessage, HttpMiddleware, HttpRouter } from "effect/http"
 import { HttpApiScalar } from "effect/http-api"
 import { createServer, type Server as NodeServer } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -22,7 +22,6 @@ const routes = Layer.mergeAll(
   HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } }),
   Health.layer,
   MetricsPage.layer,
-  HttpRouter.add("GET", "/", HttpServerResponse.redirect("/docs")),
   HttpRouter.add("GET", "/ws", problem(426, "Wants a WebSocket."))
 )
 

@@ -3,7 +3,7 @@
  * as a NOTIFY can be lost; what it tells is always read from the ledger.
  */
 import { PgClient } from "@effect/sql-pg"
-import { Cause, Context, Effect, Layer, Metric, Queue } from "effect"
+import { Cause, Context, Effect, Layer, Metric, Queue, Semaphore } from "effect"
 import type { SqlError } from "effect/sql"
 import { type KillmailDocument, toDocument } from "../domain/Document.ts"
 import { KillmailReader, type Publication } from "../store/KillmailReader.ts"
@@ -47,6 +47,8 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
       const pg = yield* PgClient.PgClient
       const reader = yield* KillmailReader
       const listeners = new Set<Listener>()
+      // Clients that catch up must not take the connections that feeds and jobs live on.
+      const replays = yield* Semaphore.make(2)
       let position = yield* reader.lastSequence
 
       const tell = (publication: Publication) =>
@@ -112,7 +114,8 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
           listeners.add(listener)
           return () => listeners.delete(listener)
         },
-        replay: (after) => Effect.map(reader.publishedAfter(after, pageSize), (page) => page.map(announce))
+        replay: (after) =>
+          replays.withPermit(Effect.map(reader.publishedAfter(after, pageSize), (page) => page.map(announce)))
       })
     })
   )

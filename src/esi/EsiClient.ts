@@ -2,7 +2,7 @@
  * One request to ESI: let through by the budgets and pauses that all replicas share, sent under a deadline, its headers
  * learnt from, its status told as a reason. No retries here (Esi.ts).
  */
-import { Cause, Clock, Context, Effect, Layer, Random, Semaphore } from "effect"
+import { Cause, Clock, Context, Effect, Layer, Option, Random, Semaphore } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import type { SqlError } from "effect/sql"
 import { Settings, userAgentFor } from "../Settings.ts"
@@ -42,6 +42,10 @@ const deadlineMillis = 15_000
 const longestSleepMillis = 1000
 /** For a 429 or 420 that does not say how long. */
 const defaultPauseMillis = 60_000
+/** A budget comes back within its window; longer waits are of a pause that has just been lifted. */
+const longestWindowMillis = 15 * 60_000
+/** Between two looks for a free permit. */
+const crowdedMillis = 100
 /** Few enough that a refusal finds few others on their way. */
 const requestsInFlight = 10
 
@@ -192,7 +196,9 @@ export class EsiClient extends Context.Service<EsiClient, {
           path: request.path,
           bucket: inTheWay[0]?.bucket ?? buckets[0]!,
           // Callers that come back at the same moment would only stop each other.
-          waitMillis: Math.ceil((inTheWay[0]?.pauseMillis ?? wait) * (1 + 0.15 * (yield* Random.next))),
+          waitMillis: Math.ceil(
+            (inTheWay[0]?.pauseMillis ?? Math.min(wait, longestWindowMillis)) * (1 + 0.15 * (yield* Random.next))
+          ),
           why: inTheWay[0]?.reason ?? `the budget of ${buckets[0]} is spent.`
         })
       })
@@ -204,7 +210,7 @@ export class EsiClient extends Context.Service<EsiClient, {
           const pausedBy = [ticket.refusedAs, errorBucket, ...request.pausedBy ?? []]
           const { limit, windowMillis } = ticket.group
           // The permit comes first: nothing may lie between taking tokens, which checks the pauses, and sending.
-          const outcome = yield* permits.withPermit(Effect.gen(function*() {
+          const turn = yield* permits.withPermitsIfAvailable(1)(Effect.gen(function*() {
             const { waitMillis, reservation } = yield* limits.reserve({
               bucket: ticket.bucket,
               tokens: ticket.tokens,
@@ -214,7 +220,16 @@ export class EsiClient extends Context.Service<EsiClient, {
             })
             return reservation === undefined ? waitMillis : yield* exchange(request, ticket, reservation)
           }))
+          // Every permit taken, perhaps by requests that hang: that is a wait, too, and must not hold a job's slot.
+          const outcome = Option.getOrElse(turn, () => crowdedMillis)
           if (typeof outcome !== "number") return outcome
+          if (Option.isNone(turn) && slept + outcome > longestSleepMillis) {
+            const why = "as many requests as may be are under way."
+            const waitMillis = Math.ceil(2000 * (1 + (yield* Random.next)))
+            return yield* new EsiError({
+              reason: new EsiPaused({ path: request.path, bucket: ticket.bucket, waitMillis, why })
+            })
+          }
           if (slept + outcome > longestSleepMillis) {
             return yield* new EsiError({
               reason: yield* paused(request, [...new Set([ticket.bucket, ...pausedBy])], outcome)

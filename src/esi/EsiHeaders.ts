@@ -5,6 +5,9 @@ type Headers = Readonly<Record<string, string | undefined>>
 
 const unitMillis: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
 
+/** Nothing in a header is believed to last longer than a day. */
+const longestMillis = 86_400_000
+
 /** A number that is written out, not negative and finite; `undefined` for anything else. */
 const amount = (text: string | undefined): number | undefined => {
   const value = text === undefined || text.trim() === "" ? Number.NaN : Number(text)
@@ -19,7 +22,7 @@ export const parseLimit = (
   if (match === null) return undefined
   const limit = Number(match[1])
   const windowMillis = Number(match[2]) * unitMillis[match[3]!]!
-  return limit > 0 && windowMillis > 0 && Number.isFinite(limit) && Number.isFinite(windowMillis)
+  return limit > 0 && limit <= 1e9 && windowMillis >= 1 && windowMillis <= 1e10
     ? { limit, windowMillis }
     : undefined
 }
@@ -50,7 +53,7 @@ export const readErrorsLeft = (headers: Headers): number | undefined => amount(h
 /** Milliseconds until the older error limit counts anew. */
 export const readErrorReset = (headers: Headers): number | undefined => {
   const seconds = amount(headers["x-esi-error-limit-reset"])
-  return seconds === undefined ? undefined : seconds * 1000
+  return seconds === undefined ? undefined : Math.min(seconds * 1000, longestMillis)
 }
 
 /** The server's clock, where it tells it: dates in headers are compared to each other, not to our clock. */
@@ -63,9 +66,9 @@ const serverNow = (headers: Headers, nowMillis: number): number => {
 export const readRetryAfter = (headers: Headers, nowMillis: number): number | undefined => {
   const text = headers["retry-after"]
   const seconds = amount(text)
-  if (seconds !== undefined) return seconds * 1000
+  if (seconds !== undefined) return Math.min(seconds * 1000, longestMillis)
   const date = Date.parse(text ?? "")
-  return Number.isNaN(date) ? undefined : Math.max(date - serverNow(headers, nowMillis), 0)
+  return Number.isNaN(date) ? undefined : Math.min(Math.max(date - serverNow(headers, nowMillis), 0), longestMillis)
 }
 
 /** Milliseconds during which asking again is forbidden: `max-age` minus `Age`, else `Expires` minus `Date`. */

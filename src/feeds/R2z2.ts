@@ -2,7 +2,7 @@
  * R2Z2, zKillboard's live feed: numbered files that carry the whole mail. `404` may mean "not yet", "a hole" or "expired";
  * only a `sequence.json` beyond our number proves that it is no "not yet", as that file lags by up to 51 numbers.
  */
-import { Effect, Option, Schedule, Schema } from "effect"
+import { Effect, Option, Result, Schedule, Schema } from "effect"
 import { Id, KillmailHash } from "../domain/Killmail.ts"
 import type { Heard } from "../intake/Hearing.ts"
 import { Settings } from "../Settings.ts"
@@ -21,6 +21,8 @@ const deadlineMillis = 15_000
 const pollsBetweenHeads = 5
 /** A cache may deny a file that exists: only so many denials in a row, a poll apart, make a hole. */
 const denialsForHole = 3
+/** Numbers after a hole that are asked one by one. */
+const askedOneByOne = 64
 /** A file that cannot be read, or is an empty placeholder, is asked so often before it is stepped over. */
 const triesForPoison = 5
 /** A failed request is repeated twice before the feed starts again. */
@@ -54,6 +56,8 @@ export const readEntry = (sequence: number, text: string): Reading => {
   let json: unknown
   try {
     json = JSON.parse(text)
+    // Nested so deep that it can be read and not written: then it cannot be handed on.
+    JSON.stringify(json)
   } catch (error) {
     return poison("undecodable", `file ${sequence} is no JSON: ${(error as Error).message}`)
   }
@@ -80,15 +84,19 @@ const budgetFor = (rate: number): Budget =>
     : { bucket: name, limit: 1, windowMillis: Math.ceil(1000 / rate) }
 
 /**
- * The first number after `dead` whose file exists, at most `head`: by doubling, then bisection. One number lost is the
- * common case and costs one question; after weeks away thousands are gone, and a step for each would take hours.
+ * The first number after `dead` whose file exists, at most `head`. Near by each is asked, as holes may be scattered; then
+ * by doubling and bisection: after weeks away thousands are gone, and a step for each would take hours.
  */
 export const firstLive = Effect.fnUntraced(function*<E, R>(
   dead: number,
   head: number,
   exists: (sequence: number) => Effect.Effect<boolean, E, R>
 ) {
-  let [low, high] = [dead, dead + 1]
+  for (let near = dead + 1; near <= Math.min(head, dead + askedOneByOne); near++) {
+    if (yield* exists(near)) return near
+  }
+  if (head <= dead + askedOneByOne) return head
+  let [low, high] = [dead + askedOneByOne, dead + askedOneByOne + 1]
   while (high < head && !(yield* exists(high))) {
     low = high
     high = Math.min(head, dead + 2 * (high - dead))
@@ -110,10 +118,9 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
 
   /** 403 and 429 ban the address: nothing more is asked, by any replica, until the pause ends. */
   const refused = Effect.fnUntraced(function*({ retryAfter, status }: Answer) {
-    const millis = Option.getOrElse(
-      retryAfter,
-      () => Math.min(refusedMillisMax, refusedMillis * 2 ** refusals) / settings.scheduleSpeed
-    )
+    const unsaid = Math.min(refusedMillisMax, refusedMillis * 2 ** refusals) / settings.scheduleSpeed
+    const said = Option.filter(retryAfter, (millis) => millis > 0)
+    const millis = Math.min(refusedMillisMax, Option.getOrElse(said, () => unsaid))
     refusals++
     yield* countFeedRequest(name, "refused")
     yield* limits.pause({ bucket: name, millis, reason: `R2Z2 answered ${status}` })
@@ -154,6 +161,17 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
 
   const exists = (sequence: number) => Effect.map(get(`${sequence}.json`), Option.isSome)
 
+  /** Whether R2Z2 answers sensibly but for this file: a newer one can be read, or the head is beyond it. */
+  const othersAreWell = Effect.fnUntraced(function*(sequence: number) {
+    for (let ahead = 1; ahead <= 3; ahead++) {
+      const other = yield* Effect.option(get(`${sequence + ahead}.json`))
+      const text = Option.flatten(other)
+      if (Option.isSome(text) && readEntry(sequence + ahead, text.value)._tag !== "Poison") return true
+    }
+    const reached = yield* Effect.option(head)
+    return Option.isSome(reached) && reached.value > sequence
+  })
+
   // A fresh daemon begins after the head: what came before is for backfills.
   const cursor = yield* actor.cursor
   let next: number = Option.isSome(cursor) ? cursor.value : (yield* head) + 1
@@ -163,15 +181,18 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
   let tries = 0
 
   for (;;) {
-    const text = yield* get(`${next}.json`, [atHead])
-    if (Option.isNone(text)) {
+    const answered = yield* Effect.result(get(`${next}.json`, [atHead]))
+    if (Result.isFailure(answered) && answered.failure._tag !== "FeedUnavailable") {
+      return yield* Effect.fail(answered.failure)
+    }
+    if (Result.isSuccess(answered) && Option.isNone(answered.success)) {
       yield* actor.healthy
       if (++denials >= denialsForHole && next < knownHead) {
         const live: number = yield* firstLive(next, knownHead, exists)
-        yield* Effect.logInfo(`r2z2: ${next} to ${live - 1} are not there, going on with ${live}`)
+        const error = `files ${next} to ${live - 1} are not there, going on with ${live}`
+        yield* actor.skip({ key: `${name}:${next}-${live - 1}`, text: "", reason: "hole", error }, live)
         next = live
         denials = 0
-        yield* actor.hear([], next)
         continue
       }
       yield* limits.pause({ bucket: atHead, millis: settings.r2z2Poll, reason: "R2Z2 has no newer file yet" })
@@ -179,16 +200,22 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
       continue
     }
     denials = 0
-    const reading = readEntry(next, text.value)
+    const text = Result.isSuccess(answered) ? Option.getOrElse(answered.success, () => "") : ""
+    const reading = Result.isSuccess(answered)
+      ? readEntry(next, text)
+      : poison("unavailable", answered.failure.message)
     if (reading._tag === "Killmail") {
       yield* actor.hear([reading.heard], next + 1)
+    } else if (reading._tag === "Poison" && !(yield* othersAreWell(next))) {
+      // Not this file is bad, but R2Z2 is: a page of maintenance, say.
+      return yield* new FeedUnavailable({ message: `R2Z2 cannot be read: ${reading.error}.` })
     } else if (++tries < triesForPoison) {
       // Written in place behind a cache: the next answer may be whole.
       yield* Effect.sleep(settings.r2z2Poll)
       continue
     } else if (reading._tag === "Poison") {
       const { error, reason } = reading
-      yield* actor.skip({ key: `${name}:${next}`, text: text.value.slice(0, 65_536), reason, error }, next + 1)
+      yield* actor.skip({ key: `${name}:${next}`, text: text.slice(0, 65_536), reason, error }, next + 1)
     } else {
       yield* actor.hear([], next + 1)
     }

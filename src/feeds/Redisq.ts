@@ -70,6 +70,10 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
       return yield* new FeedUnavailable({ message: `RedisQ answered ${answer.status}.` })
     }
     const heard = readPackage(answer.text)
+    if (Option.isNone(heard) && !/^\s*\{/.test(answer.text)) {
+      yield* countFeedRequest(name, "error")
+      return yield* new FeedUnavailable({ message: "RedisQ answered something that is no JSON." })
+    }
     if (Option.isNone(heard)) {
       yield* countFeedRequest(name, "error")
       const digest = createHash("sha1").update(answer.text).digest("hex").slice(0, 16)

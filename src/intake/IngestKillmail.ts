@@ -9,7 +9,7 @@ import { Esi } from "../esi/Esi.ts"
 import type { EsiError } from "../esi/EsiError.ts"
 import * as Job from "../jobs/Job.ts"
 import { handle } from "../jobs/JobRunner.ts"
-import { isBadRow, sqlState } from "../store/Database.ts"
+import { isBadRow, isPassing } from "../store/Database.ts"
 import { KillmailStore } from "../store/KillmailStore.ts"
 import {
   killmailLagSeconds,
@@ -114,8 +114,8 @@ const explainEsi = ({ reason }: EsiError) => {
 const explainSql = (error: SqlError.SqlError) =>
   isBadRow(error)
     ? new Job.JobRefused({ reason: "bad_row", message: `Postgres refuses the killmail: ${causeText(error)}` })
-    : sqlState(error) === undefined
-    ? postponed(2000, `Postgres was not there: ${error.message}`)
+    : isPassing(error)
+    ? postponed(2000, `Postgres was not there, or busy: ${causeText(error)}`)
     : new Job.JobFailed({ reason: "database", message: `Postgres: ${causeText(error)}` })
 
 const causeText = (error: SqlError.SqlError): string =>

@@ -27,7 +27,7 @@ export class JobQueue extends Context.Service<JobQueue, {
   readonly stats: (task?: string) => Effect.Effect<ReadonlyArray<JobStats>, SqlError.SqlError>
   /** Forgets the dead letters of a task; returns how many. */
   readonly clearFailed: (task: string) => Effect.Effect<number, SqlError.SqlError>
-  /** Puts the dead letters of a task back into the queue, with all their attempts; returns how many. */
+  /** Puts the dead letters of a task back into the queue, with all their attempts; returns how many. Those of feeds were no jobs. */
   readonly retryFailed: (task: string) => Effect.Effect<number, SqlError.SqlError>
 }>()("killmaild/jobs/JobQueue") {
   static readonly layer = Layer.effect(
@@ -69,7 +69,7 @@ export class JobQueue extends Context.Service<JobQueue, {
       const retryFailed: JobQueue["Service"]["retryFailed"] = (task) =>
         Effect.map(
           sql<{ readonly count: number }>`
-            with letters as (delete from dead_letters where task = ${task} returning *),
+            with letters as (delete from dead_letters where task = ${task} and task <> 'feed' returning *),
             specs as (
               select array_agg((task, payload, null, null, 3, key, priority, null)::graphile_worker.job_spec) as list
               from letters

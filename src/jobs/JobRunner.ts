@@ -80,7 +80,8 @@ const characterOf = (payload: unknown): string | null =>
     : null
 
 /** A text column holds no U+0000, and messages quote what was sent. */
-const textOf = (message: string): string => message.replaceAll("\0", "\uFFFD")
+const textOf = (message: string, most = 2000): string =>
+  message.replaceAll("\0", "\uFFFD").slice(0, most).toWellFormed()
 
 const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, life: Life, pools: ReadonlyArray<Pool<R>>) {
   const sql = yield* SqlClient.SqlClient
@@ -154,7 +155,7 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, life: Life, 
     sql`
       update job_runs set status = ${outcome}, completed_at = clock_timestamp(),
         result = ${Exit.isSuccess(exit) ? JSON.stringify(exit.value ?? null) : null}::json,
-        error = ${Exit.isFailure(exit) ? textOf(Cause.pretty(exit.cause)).slice(0, 2000) : null}
+        error = ${Exit.isFailure(exit) ? textOf(Cause.pretty(exit.cause)) : null}
       where id = ${run}`
 
   const perform = Effect.fnUntraced(function*(pool: Pool<R>, handler: Handler<R>, job: QueuedJob) {
@@ -166,7 +167,7 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, life: Life, 
     const task = { task: job.task_identifier }
     yield* Metric.update(Metric.withAttributes(jobsTotal, { ...task, outcome }), 1)
     yield* Metric.update(Metric.withAttributes(jobSeconds, task), (performance.now() - started) / 1000)
-    return kept ? Exit.isFailure(exit) ? textOf(Cause.pretty(exit.cause)).slice(0, 500) : outcome : undefined
+    return kept ? Exit.isFailure(exit) ? textOf(Cause.pretty(exit.cause), 500) : outcome : undefined
   })
 
   const runPromiseExit = Effect.runPromiseExitWith(context)
@@ -188,7 +189,7 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, life: Life, 
         running.add(promise)
         const exit = await promise.finally(() => running.delete(promise))
         if (Exit.isFailure(exit) && life.isLost(Cause.squash(exit.cause))) lost("a job lost its connection")
-        if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
+        if (Exit.isFailure(exit)) throw new Error(textOf(Cause.pretty(exit.cause), 500))
         if (exit.value !== undefined) throw new StaysQueued(exit.value)
       }
     ]))

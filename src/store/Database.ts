@@ -147,4 +147,12 @@ export const isLostConnection = (error: unknown): boolean =>
   (error.reason._tag === "ConnectionError" || /^(08|57P0[123])/.test(sqlState(error) ?? ""))
 
 /** The data themselves are refused (SQLSTATE 22: out of range, 23: constraint): trying the same again is no use. */
-export const isBadRow = (error: SqlError.SqlError): boolean => /^2[23]/.test(sqlState(error) ?? "")
+export const isBadRow = (error: SqlError.SqlError): boolean =>
+  /^2[23]/.test(sqlState(error) ?? "") && !isNoPartition(error)
+
+/** There is no partition for the row's month (SQLSTATE 23514, which a check constraint shares; these tables have none). */
+export const isNoPartition = (error: SqlError.SqlError): boolean => sqlState(error) === "23514"
+
+/** Postgres is in trouble, or somebody is in the way: disk, memory, locks, a standby. It passes. */
+export const isPassing = (error: SqlError.SqlError): boolean =>
+  sqlState(error) === undefined || /^(08|25|40|53|55|57|58)/.test(sqlState(error)!) || isNoPartition(error)

@@ -4,6 +4,7 @@ import { SqlClient, type SqlError } from "effect/sql"
 import type { Attacker, Killmail } from "../domain/Killmail.ts"
 import { normaliseTime } from "../domain/Killmail.ts"
 import { type ItemRow, itemRows } from "../domain/Rows.ts"
+import { isNoPartition } from "./Database.ts"
 import { pgColumn } from "./PgArray.ts"
 import { pgJson } from "./PgText.ts"
 
@@ -91,7 +92,9 @@ export class KillmailStore extends Context.Service<KillmailStore, {
         yield* ensureMonths(batch)
         const published = yield* sql.withTransaction(write(batch)).pipe(
           // Another replica stored one of these meanwhile: what it committed is known now.
-          Effect.retry({ while: (error) => error.reason._tag === "UniqueViolation", times: 3 })
+          Effect.retry({ while: (error) => error.reason._tag === "UniqueViolation", times: 3 }),
+          // Somebody detached a month: it is looked for anew when the batch comes back.
+          Effect.tapError((error) => Effect.sync(() => isNoPartition(error) && months.clear()))
         )
         return batch.map(({ killmail }): Receipt => {
           const sequence = published.get(killmail.killmail_id)

@@ -1,9 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schema } from "effect"
+import { SqlClient } from "effect/sql"
 import { firstLive, readEntry } from "../../src/feeds/R2z2.ts"
 import { readPackage } from "../../src/feeds/Redisq.ts"
 import { killmailOf } from "../../src/sandbox/World.ts"
 import { eventually, manualSandbox, startDaemon } from "../support/TestDaemon.ts"
+
+const page = { status: 200, headers: { "content-type": "text/html" }, body: "<html>maintenance</html>" }
 
 const { hash, killmail, zkb } = killmailOf("r2z2", 1)
 const killID = killmail.killmail_id
@@ -28,6 +31,12 @@ describe("the first file that exists after a hole", () => {
       assert.deepStrictEqual(yield* counted(100, 200, () => true), { found: 101, asked: 1 })
     }))
 
+  it.effect("is the nearest, where holes are scattered", () =>
+    Effect.gen(function*() {
+      const { found } = yield* counted(100, 200, (sequence) => ![100, 101, 102, 104].includes(sequence))
+      assert.strictEqual(found, 103)
+    }))
+
   it.effect.prop("is the first of those that were kept, however many are gone, in few questions", [
     Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000 })),
     Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 }))
@@ -35,7 +44,7 @@ describe("the first file that exists after a hole", () => {
     Effect.gen(function*() {
       const { asked, found } = yield* counted(0, gone + kept, (sequence) => sequence >= gone)
       assert.strictEqual(found, gone)
-      assert.isAtMost(asked, 45)
+      assert.isAtMost(asked, 110)
     }))
 })
 
@@ -76,8 +85,58 @@ describe("a daemon that was away for long", () => {
         for (let hole = 0; hole < 500; hole++) sandbox.publishR2z2("hole")
         for (let k = 1; k < 120; k++) publish(k)
         yield* eventually((sql) => sql`select from killmail_ledger`, (rows) => rows.length === 120)
-        assert.isBelow(sandbox.requests().filter(({ status }) => status === 404).length, 100)
+        assert.isBelow(sandbox.requests().filter(({ status }) => status === 404).length, 150)
         assert.deepStrictEqual(sandbox.violations(), [])
       }).pipe(Effect.provide(context))
     }))
+})
+
+const mail = (k: number) => killmailOf("errs", k)
+const ledgerHas = (count: number) =>
+  eventually((sql) => sql`select from killmail_ledger`, (rows) => rows.length === count)
+
+describe("a daemon whose R2Z2 errs", () => {
+  it.live(
+    "stays where it is while a page of maintenance is all that it gets, and then loses nothing",
+    () =>
+      Effect.gen(function*() {
+        const sandbox = yield* manualSandbox()
+        const { context } = yield* startDaemon(sandbox)
+        yield* Effect.gen(function*() {
+          sandbox.publishR2z2({ esi: mail(0).killmail, hash: mail(0).hash })
+          yield* ledgerHas(1)
+          let pages = 0
+          sandbox.intercept(({ upstream }) => upstream === "r2z2" && pages < 12 ? (pages++, page) : undefined)
+          for (let k = 1; k < 10; k++) sandbox.publishR2z2({ esi: mail(k).killmail, hash: mail(k).hash })
+          yield* ledgerHas(10)
+          assert.strictEqual(pages, 12)
+        }).pipe(Effect.provide(context))
+      }),
+    60_000
+  )
+
+  it.live("steps over the one file that cannot be had, and keeps it as a dead letter", () =>
+    Effect.gen(function*() {
+      const sandbox = yield* manualSandbox()
+      const { context } = yield* startDaemon(sandbox)
+      yield* Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        sandbox.publishR2z2({ esi: mail(0).killmail, hash: mail(0).hash })
+        yield* ledgerHas(1)
+        const deep = `${"[".repeat(9000)}${"]".repeat(9000)}`
+        const bad = sandbox.publishR2z2({ esi: mail(1).killmail, hash: mail(1).hash })
+        sandbox.intercept(({ path }) => path === `/ephemeral/${bad}.json` ? { status: 500 } : undefined)
+        sandbox.publishR2z2({ esi: mail(2).killmail, hash: mail(2).hash })
+        const nested = sandbox.publishR2z2({
+          raw: `{"killmail_id":5,"hash":"${hash}","sequence_id":${bad + 2},"zkb":${deep}}`
+        })
+        sandbox.publishR2z2({ esi: mail(3).killmail, hash: mail(3).hash })
+        yield* ledgerHas(3)
+        const letters = yield* sql`select key, reason from dead_letters order by key`
+        assert.deepStrictEqual(letters, [
+          { key: `r2z2:${bad}`, reason: "unavailable" },
+          { key: `r2z2:${nested}`, reason: "undecodable" }
+        ])
+      }).pipe(Effect.provide(context))
+    }), 60_000)
 })
