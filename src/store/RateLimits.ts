@@ -52,7 +52,7 @@ export class RateLimits extends Context.Service<RateLimits, {
   /**
    * Takes tokens: 0 when taken, else the milliseconds until a retry makes sense, and nothing was taken. Refused while
    * this bucket or one of `pausedBy` is paused. A limit learnt from headers goes before the one given here. More tokens
-   * than the limit are never granted. They count for one window from now.
+   * than the limit are granted only when nothing else is taken. They count for one window from now.
    */
   readonly take: (request: TakeRequest) => Effect.Effect<number, SqlError.SqlError>
   /** As `take`, for requests whose cost is known only with their answer. Never settled, it lapses like a taken token. */

@@ -101,6 +101,9 @@ describe("/metrics", () => {
       assert.isAbove(valueOf(families, "killmaild_process_cpu_seconds_total"), 0)
 
       sandbox.publishR2z2({ raw: "<html>" })
+      // Only a neighbour that can be read shows that it is the file, and not R2Z2, that is bad.
+      const neighbour = killmailOf("metrics", 99)
+      sandbox.publishR2z2({ esi: neighbour.killmail, hash: neighbour.hash })
       while ((families.get("killmaild_errors_total")?.samples.length ?? 0) === 0) families = yield* scrape(url)
       assert.strictEqual(valueOf(families, "killmaild_errors_total", { where: "r2z2", kind: "undecodable" }), 1)
     }))

@@ -24,7 +24,10 @@ layer(services, { excludeTestServices: true })("a budget", (it) => {
       assert.isAtLeast(wait, hour.windowMillis)
       assert.isAtMost(wait, hour.windowMillis * 61 / 60)
       assert.strictEqual((yield* stateOf("grants")).used, 8)
-      assert.isAbove(yield* limits.take({ bucket: "greedy", tokens: 11, ...hour }), 0)
+      // More than the limit is granted when nothing else is taken: else a limit that shrank would stop its bucket for ever.
+      const greedy = limits.take({ bucket: "greedy", tokens: 11, ...hour })
+      assert.strictEqual(yield* greedy, 0)
+      assert.isAbove(yield* greedy, 0)
     }))
 
   it.effect("gives a token back one window after it was taken", () =>
