@@ -9,7 +9,7 @@ import { Esi } from "../esi/Esi.ts"
 import type { EsiError } from "../esi/EsiError.ts"
 import * as Job from "../jobs/Job.ts"
 import { handle } from "../jobs/JobRunner.ts"
-import { isBadRow, isPassing } from "../store/Database.ts"
+import { causeText, isBadRow, isPassing } from "../store/Database.ts"
 import { KillmailStore } from "../store/KillmailStore.ts"
 import {
   killmailLagSeconds,
@@ -117,9 +117,6 @@ const explainSql = (error: SqlError.SqlError) =>
     : isPassing(error)
     ? postponed(2000, `Postgres was not there, or busy: ${causeText(error)}`)
     : new Job.JobFailed({ reason: "database", message: `Postgres: ${causeText(error)}` })
-
-const causeText = (error: SqlError.SqlError): string =>
-  error.reason.cause instanceof Error ? error.reason.cause.message : error.message
 
 const noteStored = Effect.fnUntraced(function*({ killmail_time }: Killmail, { heard_at }: Heard) {
   const now = Date.now()

@@ -44,7 +44,7 @@ export class JobPools extends Context.Service<JobPools, {
           update job_pools set ended_at = clock_timestamp()
           where application_name = ${applicationName} and ended_at is null`)
 
-      const backendsOf = (applicationName: string) =>
+      const endBackendsOf = (applicationName: string) =>
         Effect.map(
           sql`
             select pg_terminate_backend(pid) from pg_stat_activity
@@ -53,7 +53,7 @@ export class JobPools extends Context.Service<JobPools, {
         )
 
       const bury = Effect.fn("JobPools.bury")(function*(applicationName: string) {
-        yield* backendsOf(applicationName).pipe(
+        yield* endBackendsOf(applicationName).pipe(
           Effect.repeat({ schedule: Schedule.spaced("10 millis"), while: (backends) => backends > 0 })
         )
         const [row] = yield* sql<{ released: number }>`

@@ -101,7 +101,8 @@ const placeOf = (url: string): string => {
 const isNotThereYet = (error: SqlError.SqlError): boolean =>
   error.reason._tag === "ConnectionError" || ["57P03", "53300"].includes(sqlState(error) ?? "")
 
-const causeText = (error: SqlError.SqlError): string =>
+/** What the server or the socket said. */
+export const causeText = (error: SqlError.SqlError): string =>
   error.reason.cause instanceof Error ? error.reason.cause.message : error.message
 
 const refuseNewerSchema = Effect.gen(function*() {
