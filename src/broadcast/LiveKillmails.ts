@@ -87,6 +87,13 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
       // One connection listens; any trouble with it ends the turn, and the next begins by reading what was missed.
       const turn = Effect.scoped(Effect.gen(function*() {
         const notifications = yield* Effect.timeout(pg.listen(publicationsChannel), readDeadline)
+        const last = yield* Effect.timeout(reader.lastSequence, readDeadline)
+        if (last < position) {
+          yield* Effect.logWarning(
+            `The ledger ends at ${last}, and ${position} was told: it was restored. Goes on from there.`
+          )
+          position = last
+        }
         for (;;) {
           yield* tellAll
           yield* Queue.takeBetween(notifications, 1, Number.POSITIVE_INFINITY).pipe(Effect.timeoutOption(pollInterval))

@@ -21,6 +21,8 @@ const deadlineMillis = 15_000
 const pollsBetweenHeads = 5
 /** A cache may deny a file that exists: only so many denials in a row, a poll apart, make a hole. */
 const denialsForHole = 3
+/** `sequence.json` may lag so far behind the newest file. */
+const headLag = 60
 /** Numbers after a hole that are asked one by one. */
 const askedOneByOne = 64
 /** A file that cannot be read, or is an empty placeholder, is asked so often before it is stepped over. */
@@ -196,7 +198,14 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
         continue
       }
       yield* limits.pause({ bucket: atHead, millis: settings.r2z2Poll, reason: "R2Z2 has no newer file yet" })
-      if (denials % pollsBetweenHeads === 0) knownHead = yield* head
+      if (denials % pollsBetweenHeads === 0) {
+        knownHead = yield* head
+        if (knownHead < next - headLag) {
+          yield* Effect.logWarning(
+            `r2z2: its head is ${knownHead}, long before our cursor ${next}: is this the same R2Z2?`
+          )
+        }
+      }
       continue
     }
     denials = 0
