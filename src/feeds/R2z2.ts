@@ -2,7 +2,7 @@
  * R2Z2, zKillboard's live feed: numbered files that carry the whole mail. `404` may mean "not yet", "a hole" or "expired";
  * only a `sequence.json` beyond our number proves that it is no "not yet", as that file lags by up to 51 numbers.
  */
-import { Effect, Option, Result, Schedule, Schema } from "effect"
+import { Effect, Option, Schedule, Schema } from "effect"
 import { Id, KillmailHash } from "../domain/Killmail.ts"
 import type { Heard } from "../intake/Hearing.ts"
 import { Settings } from "../Settings.ts"
@@ -48,13 +48,14 @@ const Placeholder = Schema.Struct({ killmail_id: Schema.Null })
 
 type Reading =
   | { readonly _tag: "Killmail"; readonly heard: Heard }
+  /** 404: not yet, a hole, or expired. */
+  | { readonly _tag: "Missing" }
   | { readonly _tag: "Placeholder" }
-  | { readonly _tag: "Poison"; readonly reason: string; readonly error: string }
-
-const poison = (reason: string, error: string): Reading => ({ _tag: "Poison", reason, error })
+  | { readonly _tag: "Poison"; readonly reason: string; readonly error: string; readonly text: string }
 
 /** What one file says; every kind of garbage is a `Poison` with its reason. */
 export const readEntry = (sequence: number, text: string): Reading => {
+  const poison = (reason: string, error: string): Reading => ({ _tag: "Poison", reason, error, text })
   let json: unknown
   try {
     json = JSON.parse(text)
@@ -161,17 +162,26 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
     return decoded.value.sequence
   })
 
+  /** What is under a number; a file that cannot be had is as bad as one that cannot be read. */
+  const look = (sequence: number, pausedBy?: ReadonlyArray<string>) =>
+    get(`${sequence}.json`, pausedBy).pipe(
+      Effect.map(Option.match({
+        onNone: (): Reading => ({ _tag: "Missing" }),
+        onSome: (text) => readEntry(sequence, text)
+      })),
+      Effect.catchTag("FeedUnavailable", ({ message }) =>
+        Effect.succeed<Reading>({ _tag: "Poison", reason: "unavailable", error: message, text: "" }))
+    )
+
   const exists = (sequence: number) => Effect.map(get(`${sequence}.json`), Option.isSome)
 
   /** Whether R2Z2 answers sensibly but for this file: a newer one can be read, or the head is beyond it. */
   const othersAreWell = Effect.fnUntraced(function*(sequence: number) {
     for (let ahead = 1; ahead <= 3; ahead++) {
-      const other = yield* Effect.option(get(`${sequence + ahead}.json`))
-      const text = Option.flatten(other)
-      if (Option.isSome(text) && readEntry(sequence + ahead, text.value)._tag !== "Poison") return true
+      const other = yield* look(sequence + ahead)
+      if (other._tag === "Killmail" || other._tag === "Placeholder") return true
     }
-    const reached = yield* Effect.option(head)
-    return Option.isSome(reached) && reached.value > sequence
+    return Option.exists(yield* Effect.option(head), (reached) => reached > sequence)
   })
 
   // A fresh daemon begins after the head: what came before is for backfills.
@@ -183,11 +193,8 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
   let tries = 0
 
   for (;;) {
-    const answered = yield* Effect.result(get(`${next}.json`, [atHead]))
-    if (Result.isFailure(answered) && answered.failure._tag !== "FeedUnavailable") {
-      return yield* Effect.fail(answered.failure)
-    }
-    if (Result.isSuccess(answered) && Option.isNone(answered.success)) {
+    const reading = yield* look(next, [atHead])
+    if (reading._tag === "Missing") {
       yield* actor.healthy
       if (++denials >= denialsForHole && next < knownHead) {
         const live: number = yield* firstLive(next, knownHead, exists)
@@ -209,10 +216,6 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
       continue
     }
     denials = 0
-    const text = Result.isSuccess(answered) ? Option.getOrElse(answered.success, () => "") : ""
-    const reading = Result.isSuccess(answered)
-      ? readEntry(next, text)
-      : poison("unavailable", answered.failure.message)
     if (reading._tag === "Killmail") {
       yield* actor.hear([reading.heard], next + 1)
     } else if (reading._tag === "Poison" && !(yield* othersAreWell(next))) {
@@ -223,7 +226,7 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
       yield* Effect.sleep(settings.r2z2Poll)
       continue
     } else if (reading._tag === "Poison") {
-      const { error, reason } = reading
+      const { error, reason, text } = reading
       yield* actor.skip({ key: `${name}:${next}`, text: text.slice(0, 65_536), reason, error }, next + 1)
     } else {
       yield* actor.hear([], next + 1)

@@ -1,6 +1,5 @@
 /** One GET to a feed's server: whole text within a deadline, under our name, gated by a budget that all replicas share. */
-import { Effect, Option, Schema } from "effect"
-import { Tracer } from "effect"
+import { Effect, Option, Schema, Tracer } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { Settings, userAgentFor } from "../Settings.ts"
 import { RateLimits } from "../store/RateLimits.ts"
