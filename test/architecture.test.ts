@@ -10,17 +10,18 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   // The ground floor.
   domain: [],
   Settings: [],
+  CrashPoint: [],
   telemetry: ["Settings"],
   migrations: [],
   // Machines: they know no killmail, but for the store.
   postgres: [],
-  jobs: ["Settings", "telemetry"],
-  store: ["domain", "telemetry", "migrations"],
-  esi: ["domain", "Settings", "telemetry", "store"],
+  jobs: ["Settings", "CrashPoint", "telemetry"],
+  store: ["domain", "CrashPoint", "telemetry", "migrations"],
+  esi: ["domain", "Settings", "CrashPoint", "telemetry", "store"],
   // The walk, from hearsay to whoever listens.
-  intake: ["domain", "telemetry", "jobs", "store", "esi"],
-  feeds: ["domain", "Settings", "telemetry", "store", "intake"],
-  broadcast: ["domain", "telemetry", "store"],
+  intake: ["domain", "CrashPoint", "telemetry", "jobs", "store", "esi"],
+  feeds: ["domain", "Settings", "CrashPoint", "telemetry", "store", "intake"],
+  broadcast: ["domain", "CrashPoint", "telemetry", "store"],
   api: ["domain", "Settings", "telemetry", "jobs", "store", "intake", "broadcast"],
   // Beside it: the outside world, which must not share its mistakes with us.
   sandbox: ["domain"],

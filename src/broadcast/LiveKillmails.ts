@@ -5,6 +5,7 @@
 import { PgClient } from "@effect/sql-pg"
 import { Cause, Context, Effect, Layer, Metric, Queue, Semaphore } from "effect"
 import type { SqlError } from "effect/sql"
+import { crashPoint } from "../CrashPoint.ts"
 import { type KillmailDocument, toDocument } from "../domain/Document.ts"
 import { KillmailReader, type Publication } from "../store/KillmailReader.ts"
 import { publicationsChannel } from "../store/KillmailStore.ts"
@@ -79,6 +80,7 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
       const tellAll = Effect.gen(function*() {
         for (;;) {
           const page = yield* Effect.timeout(reader.publishedAfter(position, pageSize), readDeadline)
+          if (page.length > 0) yield* crashPoint("publications read, not told")
           yield* Effect.forEach(page, tell, { discard: true })
           if (page.length < pageSize) return
         }

@@ -4,6 +4,7 @@
  */
 import { Context, Effect, Layer, Option, Random, Schema } from "effect"
 import type { SqlError } from "effect/sql"
+import { crashPoint } from "../CrashPoint.ts"
 import { Killmail, type KillmailRef } from "../domain/Killmail.ts"
 import { CachedData } from "../store/CachedData.ts"
 import { type EsiAnswer, isHtml } from "./EsiAnswer.ts"
@@ -96,6 +97,7 @@ export class Esi extends Context.Service<Esi, {
           isHtml(answer)
             ? undecodable(path, "it is a page of HTML.")
             : Effect.map(decode(answer.text), (killmail) => ({ text: answer.text, killmail })))
+        yield* crashPoint("body fetched, not kept")
         yield* cache.put({ key, text, millis: keptMillis })
         return { killmail, fromCache: false }
       })

@@ -5,6 +5,7 @@
 import { Cause, Clock, Context, Effect, Layer, Option, Random, Semaphore } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import type { SqlError } from "effect/sql"
+import { crashPoint } from "../CrashPoint.ts"
 import { Settings, userAgentFor } from "../Settings.ts"
 import { RateLimits, type Reservation } from "../store/RateLimits.ts"
 import { type EsiAnswer, problemOf } from "./EsiAnswer.ts"
@@ -166,6 +167,7 @@ export class EsiClient extends Context.Service<EsiClient, {
             const millis = (yield* Clock.currentTimeMillis) - started
             yield* countRequest(request.route, String(response.status), millis)
           })
+          yield* crashPoint("ESI answered, budget not settled")
           const refusal = yield* Effect.uninterruptible(learn(request, ticket, reservation, response))
           if (refusal !== undefined) {
             yield* count

@@ -4,6 +4,7 @@
  */
 import { Cause, Effect, Layer, Metric, Option } from "effect"
 import type { SqlError } from "effect/sql"
+import { crashPoint } from "../CrashPoint.ts"
 import { type Killmail, normaliseTime } from "../domain/Killmail.ts"
 import { type Heard, hearingOf } from "../intake/Hearing.ts"
 import type { SettingInvalid } from "../Settings.ts"
@@ -56,7 +57,9 @@ const actorOf = Effect.fnUntraced(function*(name: string, lease: Lease, onHealth
 
   const hear: Actor["hear"] = Effect.fnUntraced(function*(heard, cursor) {
     const hearings = yield* Effect.forEach(heard, hearingWithTrace)
+    yield* crashPoint("heard, nothing written")
     yield* store.hear(lease, hearings, cursor)
+    yield* crashPoint("hearing committed, cursor not known")
     yield* noteCursor(cursor)
     for (const { publishedAt } of heard) {
       if (publishedAt === undefined) continue

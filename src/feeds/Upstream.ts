@@ -1,6 +1,7 @@
 /** One GET to a feed's server: whole text within a deadline, under our name, gated by a budget that all replicas share. */
 import { Effect, Option, Schema, Tracer } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
+import { crashPoint } from "../CrashPoint.ts"
 import { Settings, userAgentFor } from "../Settings.ts"
 import { RateLimits } from "../store/RateLimits.ts"
 
@@ -36,6 +37,7 @@ export const ask = Effect.fnUntraced(function*(budget: Budget, url: URL, deadlin
     if (wait <= 0) break
     yield* Effect.sleep(Math.min(wait, 60_000))
   }
+  yield* crashPoint("token taken, feed not asked")
   return yield* client.execute(
     HttpClientRequest.get(url, { headers: { "user-agent": userAgent, accept: "application/json" } })
   ).pipe(

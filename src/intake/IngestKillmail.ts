@@ -4,6 +4,7 @@
  */
 import { Effect, Metric, Option, Schema } from "effect"
 import type { SqlError } from "effect/sql"
+import { crashPoint } from "../CrashPoint.ts"
 import { hashOf, Killmail } from "../domain/Killmail.ts"
 import { Esi } from "../esi/Esi.ts"
 import type { EsiError } from "../esi/EsiError.ts"
@@ -36,6 +37,7 @@ export const ingestKillmail = handle(IngestKillmail, (heard: Heard) =>
     if (Option.isNone(killmail)) return yield* count("known", heard)
     yield* plausible(killmail.value)
 
+    yield* crashPoint("body there, not recorded")
     const receipt = yield* recorder.record({
       killmail: killmail.value,
       hash: heard.hash,

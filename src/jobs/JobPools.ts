@@ -4,6 +4,7 @@
  */
 import { Context, Effect, Layer, Schedule } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
+import { crashPoint } from "../CrashPoint.ts"
 
 /** How often a pool says that it lives, and the age of that at which it is taken for dead; milliseconds. */
 export const heartbeatMillis = 300
@@ -56,9 +57,11 @@ export class JobPools extends Context.Service<JobPools, {
         yield* endBackendsOf(applicationName).pipe(
           Effect.repeat({ schedule: Schedule.spaced("10 millis"), while: (backends) => backends > 0 })
         )
+        yield* crashPoint("backends ended, jobs still locked")
         const [row] = yield* sql<{ released: number }>`
           select release_jobs_of(array(select pool_id from job_pools where application_name = ${applicationName}))
             as released`
+        yield* crashPoint("jobs unlocked, pool not ended")
         yield* end(applicationName)
         return row!.released
       })

@@ -7,6 +7,7 @@ import { SqlClient } from "effect/sql"
 import { type Job as QueuedJob, Logger, run, type Runner, type TaskList } from "graphile-worker"
 import { EventEmitter } from "node:events"
 import { Pool as ConnectionPool } from "pg"
+import { crashPoint } from "../CrashPoint.ts"
 import { Settings } from "../Settings.ts"
 import { type Job, type JobError, JobFailed, JobPostponed, JobRefused } from "./Job.ts"
 import { heartbeatMillis, JobPools } from "./JobPools.ts"
@@ -120,9 +121,12 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, life: Life, 
 
   const settle = Effect.fnUntraced(function*(handler: Handler<R>, job: QueuedJob, exit: Exit.Exit<unknown, JobError>) {
     const stays = (outcome: Outcome, attempts: number, delayMillis: number) =>
-      Effect.map(postpone(job, attempts, delayMillis), (kept) => ({ outcome, kept }))
+      Effect.map(postpone(job, attempts, delayMillis), (kept) => ({ outcome, kept })).pipe(
+        Effect.tap(crashPoint("job postponed, still locked"))
+      )
     if (Exit.isSuccess(exit)) {
       yield* keepGoing(handler, job)
+      yield* crashPoint("job done, not completed")
       return { outcome: "completed" as Outcome, kept: false }
     }
     if (Cause.hasInterruptsOnly(exit.cause)) return yield* stays("interrupted", job.attempts - 1, 0)
@@ -137,6 +141,7 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, life: Life, 
     const message = textOf(error instanceof Error ? error.message : String(error))
     yield* Effect.logWarning(`${job.task_identifier} ${job.key ?? job.id} became a dead letter (${reason}): ${message}`)
     yield* bury(job, reason, message)
+    yield* crashPoint("dead letter written, job still queued")
     yield* keepGoing(handler, job)
     return { outcome: "failed" as Outcome, kept: false }
   })

@@ -7,6 +7,7 @@ import createKillmails from "../../migrations/0001_create_killmails.ts"
 import createFeeds from "../../migrations/0002_create_feeds.ts"
 import createJobs from "../../migrations/0003_create_jobs.ts"
 import createUpstreamState from "../../migrations/0004_create_upstream_state.ts"
+import { crashPoint } from "../CrashPoint.ts"
 import { createPartitions } from "./Maintenance.ts"
 
 /** Postgres cannot be used: not reached, too old, or its schema is newer than this program. Stops the start. */
@@ -17,7 +18,7 @@ export class DatabaseUnusable extends Schema.TaggedError<DatabaseUnusable>()("Da
 const migrations = Migrator.fromRecord({
   "0001_create_killmails": createKillmails,
   "0002_create_feeds": createFeeds,
-  "0003_create_jobs": createJobs,
+  "0003_create_jobs": Effect.tap(createJobs, crashPoint("schema half migrated")),
   "0004_create_upstream_state": createUpstreamState
 })
 
@@ -52,10 +53,13 @@ export const migrate = Effect.fn("Database.migrate")(function*(url: Redacted.Red
   }
   yield* refuseNewerSchema
   yield* Effect.promise(() => migrateQueue({ connectionString: Redacted.value(url), noHandleSignals: true }))
+  yield* crashPoint("queue migrated, schema not")
   const ran = yield* Migrator.make({})({ loader: migrations, table: migrationsTable }).pipe(
     Effect.retry({ while: (error) => error._tag === "MigrationError" && error.kind === "Locked", times: 100 })
   )
+  yield* crashPoint("schema migrated, no partitions yet")
   yield* createPartitions
+  yield* crashPoint("partitions made, epoch not looked at")
   yield* renewEpochAfterRestore
   return ran.map(([, name]) => name)
 })

@@ -1,6 +1,7 @@
 /** What feeds leave behind: sightings, cursors and, in the same transaction, the jobs they cause. */
 import { Context, Effect, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
+import { crashPoint } from "../CrashPoint.ts"
 import { type Lease, LeaseLost } from "./Leases.ts"
 import { pgColumn } from "./PgArray.ts"
 import { pgJson, pgText } from "./PgText.ts"
@@ -97,7 +98,9 @@ export class FeedStore extends Context.Service<FeedStore, {
       const hear: FeedStore["Service"]["hear"] = (lease, hearings, next) =>
         sql.withTransaction(Effect.gen(function*() {
           yield* moveCursor(lease, next, hearings.length > 0)
-          return hearings.length === 0 ? 0 : yield* callHear(lease.name, hearings)
+          const jobs = hearings.length === 0 ? 0 : yield* callHear(lease.name, hearings)
+          yield* crashPoint("hearing written, not committed")
+          return jobs
         }))
 
       const hearByHand: FeedStore["Service"]["hearByHand"] = (hearing) => callHear("manual", [hearing])
@@ -130,6 +133,7 @@ export class FeedStore extends Context.Service<FeedStore, {
           }, 1)
             on conflict (task, key) do update set payload = excluded.payload, reason = excluded.reason,
               error = excluded.error, attempts = dead_letters.attempts + 1, at = now()`
+          yield* crashPoint("unreadable file kept, not committed")
         }))
 
       const status = sql<FeedStatus>`

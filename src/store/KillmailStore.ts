@@ -1,6 +1,7 @@
 /** Writes killmails: a batch is one transaction, and the ledger decides which of it are new. */
 import { Context, Effect, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
+import { crashPoint } from "../CrashPoint.ts"
 import type { Attacker, Killmail } from "../domain/Killmail.ts"
 import { normaliseTime } from "../domain/Killmail.ts"
 import { type ItemRow, itemRows } from "../domain/Rows.ts"
@@ -55,6 +56,7 @@ export class KillmailStore extends Context.Service<KillmailStore, {
           if (months.has(month)) continue
           yield* sql`select ensure_killmail_partitions(${`${month}-01`}::date, ${`${month}-01`}::date)`
           months.add(month)
+          yield* crashPoint("month made, nothing stored")
         }
       })
 
@@ -68,6 +70,7 @@ export class KillmailStore extends Context.Service<KillmailStore, {
         const fresh = firstOfEach(batch.filter((mail) => !known.has(mail.killmail.killmail_id)))
         if (fresh.length === 0) return new Map<number, number>()
         yield* insertBodies(sql, fresh)
+        yield* crashPoint("bodies written, no sequence yet")
         yield* sql`select lock_publications()`
         const published = yield* sql<{ id: number; sequence: number }>`
           insert into killmail_ledger
@@ -84,6 +87,7 @@ export class KillmailStore extends Context.Service<KillmailStore, {
           ) as mail(id, time, hash, source, heard_at, traceparent)
           returning killmail_id::float8 as id, sequence::float8 as sequence`
         yield* sql`select pg_notify(${publicationsChannel}, '')`
+        yield* crashPoint("sequence given, not committed")
         return new Map(published.map(({ id, sequence }) => [id, sequence]))
       })
 
@@ -96,6 +100,7 @@ export class KillmailStore extends Context.Service<KillmailStore, {
           // Somebody detached a month: it is looked for anew when the batch comes back.
           Effect.tapError((error) => Effect.sync(() => isNoPartition(error) && months.clear()))
         )
+        yield* crashPoint("stored, job not told")
         return batch.map(({ killmail }): Receipt => {
           const sequence = published.get(killmail.killmail_id)
           // Of two requests for the same mail in one batch, the first is answered "stored".

@@ -6,6 +6,7 @@ import { Context, Effect, Layer, Schema, type Scope } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
 import { hostname } from "node:os"
+import { crashPoint } from "../CrashPoint.ts"
 
 /** Another replica leads. */
 export class LeaseHeld extends Schema.TaggedError<LeaseHeld>()("LeaseHeld", { name: Schema.String }) {}
@@ -50,6 +51,7 @@ export class Leases extends Context.Service<Leases, {
           return yield* new LeaseHeld({ name })
         }
         yield* Effect.addFinalizer(() => Effect.ignore(query(`select pg_advisory_unlock${lock}`, [name])))
+        yield* crashPoint("lease locked, term not written")
         const [lease] = yield* query(
           `insert into leases (name, holder, term, backend_pid, expires_at)
            values ($1, $2, 1, pg_backend_pid(), now() + $3::interval)
