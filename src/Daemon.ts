@@ -1,5 +1,5 @@
 /** The whole daemon on one page: every room's layer, in the order a killmail meets them. */
-import { NodeHttpClient } from "@effect/platform-node"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Context, Effect, Layer, Option, Redacted } from "effect"
 import { join } from "node:path"
 import { AdminToken } from "./api/AdminToken.ts"
@@ -53,7 +53,7 @@ const feeds = Layer.unwrap(Effect.gen(function*() {
   return Layer.mergeAll(Layer.empty, ...settings.feeds.map((name) => sources[name]))
 }))
 
-/** Jobs in this process. What they could not do at all stops the start, in one sentence. */
+/** Jobs in this process: less memory, but what ends it ends all. What they could not do at all stops the start. */
 const jobsHere = Layer.effectDiscard(Effect.gen(function*() {
   const settings = yield* Settings
   yield* userAgentFor(settings, settings.esiUrl)
@@ -73,7 +73,7 @@ const jobsProcess = Layer.unwrap(Effect.gen(function*() {
   return JobsProcess.layer(new URL("./JobsMain.ts", import.meta.url), yield* DatabaseUrl, settings.environment)
 }))
 
-/** Jobs in a process of their own: as much memory again, and whatever happens there happens to nothing else. */
+/** Jobs in a process of their own, about 110 MB: whatever happens there happens to nothing else. */
 const jobsApart = Layer.unwrap(Effect.gen(function*() {
   const child = yield* JobsProcess
   const readiness = yield* Readiness
@@ -109,21 +109,21 @@ const foundation = (wanted: ReadonlyArray<Role>) =>
 
 const room = {
   feeds: telling("feeds", feeds),
-  jobs: telling("jobs", jobsHere),
-  jobsApart: telling("jobs", jobsApart),
+  jobs: telling("jobs", jobsApart),
+  jobsHere: telling("jobs", jobsHere),
   api: telling("api", api)
 }
 
 /** All roles, for as long as the layer lives; Postgres stops last. */
 export const whole = Layer.mergeAll(room.feeds, room.jobs, room.api).pipe(Layer.provideMerge(foundation(roles)))
 
-/** As `whole`, with the jobs in a process of their own. */
-export const wholeWithJobsApart = Layer.mergeAll(room.feeds, room.jobsApart, room.api).pipe(
+/** As `whole`, in one process. */
+export const wholeInOneProcess = Layer.mergeAll(room.feeds, room.jobsHere, room.api).pipe(
   Layer.provideMerge(foundation(roles))
 )
 
 /** Some of the roles: several processes may share the work. */
-export const layer = (wanted: ReadonlyArray<Role>, options: { readonly jobsApart: boolean }) => {
-  const rooms = wanted.map((role) => room[role === "jobs" && options.jobsApart ? "jobsApart" : role])
+export const layer = (wanted: ReadonlyArray<Role>, options: { readonly oneProcess: boolean }) => {
+  const rooms = wanted.map((role) => room[role === "jobs" && options.oneProcess ? "jobsHere" : role])
   return Layer.mergeAll(Layer.empty, ...rooms).pipe(Layer.provide(foundation(wanted)))
 }

@@ -2,7 +2,8 @@
  * The program of the jobs' process, whose parent is jobs/JobsProcess.ts. It is crash-only: at the first sign that
  * something is wrong with its connections or itself it ends at once, and its jobs are run by the next.
  */
-import { NodeHttpClient, NodeRuntime } from "@effect/platform-node"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Effect, Layer, Redacted } from "effect"
 import { PrometheusMetrics } from "effect/observability"
 import * as Jobs from "./Jobs.ts"

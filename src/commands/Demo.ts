@@ -8,7 +8,7 @@ import { LiveKillmails } from "../broadcast/LiveKillmails.ts"
 import * as Daemon from "../Daemon.ts"
 import type { KillmailDocument } from "../domain/Document.ts"
 import { nameOf } from "../sandbox/People.ts"
-import * as Sandbox from "../sandbox/Sandbox.ts"
+import type { Sandbox } from "../sandbox/Sandbox.ts"
 import { Settings } from "../Settings.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 
@@ -16,7 +16,7 @@ import * as Telemetry from "../telemetry/Telemetry.ts"
 const speed = 5
 const seed = "demo"
 
-const settingsFor = (sandbox: Sandbox.Sandbox, port: number) => ({
+const settingsFor = (sandbox: Sandbox, port: number) => ({
   KILLMAILD_LOG_LEVEL: "warn",
   KILLMAILD_CONTACT: "demo@localhost",
   ...process.env,
@@ -82,9 +82,11 @@ Ctrl-C ends it; what it stored stays in ${dataDir}.
 export const demo = Command.make("demo", {}, () =>
   Effect.scoped(Effect.gen(function*() {
     process.exitCode = 0
-    const sandbox = yield* Sandbox.start({ port: 0, speed, seed, faults: 0, world: "clock" })
+    // Loaded here, as a daemon in earnest has no use for it.
+    const { start } = yield* Effect.promise(() => import("../sandbox/Sandbox.ts"))
+    const sandbox = yield* start({ port: 0, speed, seed, faults: 0, world: "clock" })
     const port = yield* choosePort
-    return yield* Layer.launch(show.pipe(Layer.provide(Daemon.whole))).pipe(
+    return yield* Layer.launch(show.pipe(Layer.provide(Daemon.wholeInOneProcess))).pipe(
       Effect.provide(Telemetry.layer),
       Effect.provide(Settings.layerFrom(settingsFor(sandbox, port)))
     )

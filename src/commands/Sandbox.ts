@@ -1,7 +1,6 @@
 /** `killmaild sandbox`: the outside world as a program of its own. */
 import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import * as Sandbox from "../sandbox/Sandbox.ts"
 import { refuse } from "./Refusal.ts"
 
 const options = {
@@ -38,7 +37,9 @@ export const sandbox = Command.make("sandbox", options, ({ corpus, ...rest }) =>
   Effect.scoped(Effect.gen(function*() {
     const wrong = misfit(rest)
     if (wrong !== undefined) return yield* refuse(`sandbox: ${wrong}.`)
-    const started = yield* Sandbox.start({
+    // Loaded here, as no other command has a use for it.
+    const { start } = yield* Effect.promise(() => import("../sandbox/Sandbox.ts"))
+    const started = yield* start({
       ...rest,
       world: "clock",
       ...(Option.isSome(corpus) ? { corpus: corpus.value } : {})

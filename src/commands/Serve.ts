@@ -10,8 +10,8 @@ const roles = Flag.String("roles").pipe(
   Flag.withDefault(Daemon.roles.join(","))
 )
 
-const jobsApart = Flag.Boolean("jobs-apart").pipe(
-  Flag.withDescription("Run the jobs in a process of their own: more memory, and a crash there stops nothing else"),
+const oneProcess = Flag.Boolean("one-process").pipe(
+  Flag.withDescription("Run the jobs in the daemon's own process: less memory, but what crashes there ends all of it"),
   Flag.withDefault(false)
 )
 
@@ -19,7 +19,7 @@ const isRole = (text: string): text is Daemon.Role => (Daemon.roles as ReadonlyA
 
 export const serve = Command.make(
   "serve",
-  { roles, jobsApart },
+  { roles, oneProcess },
   Effect.fnUntraced(function*(input) {
     const wanted = input.roles.split(",").map((role) => role.trim())
     if (!wanted.every(isRole)) {
@@ -29,7 +29,7 @@ export const serve = Command.make(
     }
     // Stopping is what a daemon is asked for: it is no failure.
     process.exitCode = 0
-    return yield* Layer.launch(Daemon.layer(wanted, { jobsApart: input.jobsApart })).pipe(
+    return yield* Layer.launch(Daemon.layer(wanted, { oneProcess: input.oneProcess })).pipe(
       Effect.provide(fromEnvironment)
     )
   })

@@ -42,7 +42,7 @@ const root = new URL("../..", import.meta.url).pathname
 /** The daemon as an operator runs it, started again as often as it is killed. */
 const daemonOf = (env: NodeJS.ProcessEnv) => {
   const start = (): ChildProcess => {
-    const child = spawn(process.execPath, ["src/main.ts", "serve", "--jobs-apart"], {
+    const child = spawn(process.execPath, ["src/main.ts", "serve"], {
       cwd: root,
       env,
       stdio: ["ignore", "ignore", "pipe"]

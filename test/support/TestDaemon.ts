@@ -63,7 +63,7 @@ export const startDaemonWithJobsApart = Effect.fnUntraced(function*(sandbox: San
   const { url } = yield* migratedDatabase
   const dataDir = yield* temporaryDirectory
   return yield* Layer.build(
-    Daemon.wholeWithJobsApart.pipe(
+    Daemon.whole.pipe(
       Layer.provideMerge(Telemetry.layer),
       Layer.provideMerge(Settings.layerFrom({ ...process.env, ...settingsFor(sandbox, url, dataDir) }))
     )
@@ -78,7 +78,7 @@ export const startDaemonOn = Effect.fnUntraced(function*(
 ) {
   const dataDir = yield* temporaryDirectory
   const context = yield* Layer.build(
-    Daemon.whole.pipe(
+    Daemon.wholeInOneProcess.pipe(
       Layer.provideMerge(Telemetry.layer),
       Layer.provideMerge(Settings.layerFrom(settingsFor(sandbox, url, dataDir, overrides)))
     )
