@@ -7,6 +7,7 @@ import createKillmails from "../../migrations/0001_create_killmails.ts"
 import createFeeds from "../../migrations/0002_create_feeds.ts"
 import createJobs from "../../migrations/0003_create_jobs.ts"
 import createUpstreamState from "../../migrations/0004_create_upstream_state.ts"
+import createStaticData from "../../migrations/0005_create_static_data.ts"
 import { crashPoint } from "../CrashPoint.ts"
 import { createPartitions } from "./Maintenance.ts"
 
@@ -19,7 +20,8 @@ const migrations = Migrator.fromRecord({
   "0001_create_killmails": createKillmails,
   "0002_create_feeds": createFeeds,
   "0003_create_jobs": Effect.tap(createJobs, crashPoint("schema half migrated")),
-  "0004_create_upstream_state": createUpstreamState
+  "0004_create_upstream_state": createUpstreamState,
+  "0005_create_static_data": createStaticData
 })
 
 const migrationsTable = "schema_migrations"
