@@ -8,6 +8,7 @@ import createFeeds from "../../migrations/0002_create_feeds.ts"
 import createJobs from "../../migrations/0003_create_jobs.ts"
 import createUpstreamState from "../../migrations/0004_create_upstream_state.ts"
 import createStaticData from "../../migrations/0005_create_static_data.ts"
+import createPrices from "../../migrations/0006_create_prices.ts"
 import { crashPoint } from "../CrashPoint.ts"
 import { createPartitions } from "./Maintenance.ts"
 
@@ -21,7 +22,8 @@ const migrations = Migrator.fromRecord({
   "0002_create_feeds": createFeeds,
   "0003_create_jobs": Effect.tap(createJobs, crashPoint("schema half migrated")),
   "0004_create_upstream_state": createUpstreamState,
-  "0005_create_static_data": createStaticData
+  "0005_create_static_data": createStaticData,
+  "0006_create_prices": createPrices
 })
 
 const migrationsTable = "schema_migrations"
