@@ -83,14 +83,16 @@ export default Effect.gen(function*() {
       ended_at timestamptz
     )`
 
+  // A job that was there at two crashes is a suspect: from then on it runs alone, and only what runs alone is accused.
   yield* sql`
     create table job_crashes (
       job_id bigint primary key,
-      crashes integer not null
+      crashes integer not null,
+      accused boolean not null default false
     )`
 
-  // Unlocks the jobs of dead pools. A crash is no attempt, but is counted apart; whoever was there at ten of them becomes
-  // a dead letter. Returns the number of jobs that were locked.
+  // Unlocks the jobs of dead pools. A crash is no attempt, but is counted apart: whoever was there at ten of them becomes
+  // a dead letter, and after the second only those that could have caused it count. Returns how many jobs were locked.
   yield* sql`
     create function release_jobs_of(dead_pools text[]) returns integer
     language plpgsql as $$
@@ -100,7 +102,8 @@ export default Effect.gen(function*() {
       with crashed as (
         insert into job_crashes (job_id, crashes)
         select id, 1 from graphile_worker._private_jobs where locked_by = any(dead_pools)
-        on conflict (job_id) do update set crashes = job_crashes.crashes + 1
+        on conflict (job_id) do update
+        set crashes = job_crashes.crashes + (job_crashes.crashes < 2 or job_crashes.accused)::integer, accused = false
         returning job_id, crashes
       ),
       buried as (

@@ -59,7 +59,7 @@ const jobsHere = Layer.effectDiscard(Effect.gen(function*() {
   yield* userAgentFor(settings, settings.esiUrl)
   const canary = yield* Canary
   const readiness = yield* Readiness
-  yield* readiness.check(Effect.sync(() => canaryReasons(canary.ranAt())))
+  yield* readiness.check(Effect.sync(() => canaryReasons(canary.age())))
 })).pipe(
   Layer.merge(
     Layer.unwrap(Effect.map(DatabaseUrl, (url) => Lives.layer(Lives.inThisProcess((life) => Jobs.layer(url, life)))))
@@ -79,12 +79,12 @@ const jobsApart = Layer.unwrap(Effect.gen(function*() {
   const readiness = yield* Readiness
   const metrics = yield* MetricSources
   yield* metrics.add("jobs", child.metrics)
-  yield* readiness.check(Effect.sync(() => canaryReasons(child.canaryAt())))
+  yield* readiness.check(Effect.sync(() => canaryReasons(child.canaryAge())))
   return Lives.layer(child.live)
 })).pipe(Layer.provideMerge(jobsProcess))
 
-const canaryReasons = (ranAt: number | null): ReadonlyArray<string> =>
-  ranAt !== null && Date.now() - ranAt < missedMillis ? [] : ["no job has run lately"]
+const canaryReasons = (age: number | null): ReadonlyArray<string> =>
+  age !== null && age < missedMillis ? [] : ["no job has run lately"]
 
 const api = Server.layer.pipe(
   Layer.provide(WebSocketServer.layer),

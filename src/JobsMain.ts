@@ -45,7 +45,7 @@ const reports = Layer.effectDiscard(Effect.gen(function*() {
     if (message.type !== "metrics") return
     run(Effect.map(PrometheusMetrics.format(), (text) => tell({ type: "metrics", text })))
   })
-  const alive = Effect.sync(() => tell({ type: "alive", canaryAt: canary.ranAt() }))
+  const alive = Effect.sync(() => tell({ type: "alive", canaryMillis: canary.age() }))
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(alive, Effect.sleep(aliveMillis))))
 }))
 

@@ -11,7 +11,7 @@ import { KillmailReader } from "../store/KillmailReader.ts"
 import { countError } from "../telemetry/Metrics.ts"
 import { AdminToken } from "./AdminToken.ts"
 import { Api, BadRequest, NotFound, Operator, Unauthorized, Unavailable } from "./Api.ts"
-import { within } from "./Deadline.ts"
+import { within } from "../store/Deadline.ts"
 
 /** The database must answer a request within this. */
 const deadline = "5 seconds"

@@ -2,7 +2,7 @@
 import { Context, Effect, Layer } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { SqlClient } from "effect/sql"
-import { within } from "./Deadline.ts"
+import { within } from "../store/Deadline.ts"
 
 /** The database must answer within this. */
 const deadline = "2 seconds"

@@ -6,7 +6,7 @@ import { JobQueue } from "../jobs/JobQueue.ts"
 import { RateLimits } from "../store/RateLimits.ts"
 import { MetricSources } from "../telemetry/MetricSources.ts"
 import { AdminToken } from "./AdminToken.ts"
-import { within } from "./Deadline.ts"
+import { within } from "../store/Deadline.ts"
 import { problem } from "./Problem.ts"
 
 const queueJobs = Metric.gauge("killmaild_queue_jobs", { description: "Jobs in the queue by task and state" })

@@ -3,7 +3,7 @@
  * as a NOTIFY can be lost; what it tells is always read from the ledger.
  */
 import { PgClient } from "@effect/sql-pg"
-import { Cause, Context, Effect, Layer, Metric, Queue, Semaphore } from "effect"
+import { Cause, Context, Effect, Layer, Metric, Option, Queue, Schema, Semaphore } from "effect"
 import type { SqlError } from "effect/sql"
 import { crashPoint } from "../CrashPoint.ts"
 import { type KillmailDocument, toDocument } from "../domain/Document.ts"
@@ -21,11 +21,19 @@ export interface Announcement {
   readonly json: string
 }
 
+/** What was sent on the channel did not come back: the connection lives, perhaps, but hears nothing. */
+class ListenerDeaf extends Schema.TaggedError<ListenerDeaf>()("ListenerDeaf", {}) {
+  override readonly message = "a NOTIFY of our own was not heard"
+}
+
 /** Called synchronously, in order; must not block. One that throws hears no more. */
 export type Listener = (announcement: Announcement) => void
 
 /** Without a NOTIFY the ledger is read this often. */
 const pollInterval = "2 seconds"
+/** Milliseconds of silence after which this process sends a NOTIFY of its own, and how long it may take to come back. */
+const silenceMillis = 10_000
+const probeMillis = 3000
 /** Publications read in one query. */
 const pageSize = 200
 /** A connection that went silent is given up after this, and another one asked. */
@@ -96,9 +104,22 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
           )
           position = last
         }
+        let heardAt = performance.now()
+        let probedAt: number | undefined
         for (;;) {
           yield* tellAll
-          yield* Queue.takeBetween(notifications, 1, Number.POSITIVE_INFINITY).pipe(Effect.timeoutOption(pollInterval))
+          const heard = yield* Queue.takeBetween(notifications, 1, Number.POSITIVE_INFINITY).pipe(
+            Effect.timeoutOption(pollInterval)
+          )
+          if (Option.isSome(heard)) {
+            heardAt = performance.now()
+            probedAt = undefined
+          } else if (probedAt === undefined && performance.now() - heardAt > silenceMillis) {
+            yield* Effect.timeout(pg.notify(publicationsChannel, "probe"), readDeadline)
+            probedAt = performance.now()
+          } else if (probedAt !== undefined && performance.now() - probedAt > probeMillis) {
+            return yield* new ListenerDeaf()
+          }
         }
       }))
       yield* Effect.forkScoped(

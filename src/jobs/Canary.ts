@@ -17,16 +17,16 @@ const job = Job.make({
 })
 
 export class Canary extends Context.Service<Canary, {
-  /** When one ran last in this process, in milliseconds since 1970. */
-  readonly ranAt: () => number | null
+  /** Milliseconds since one ran last in this process, whatever the clock was set to meanwhile; null before the first. */
+  readonly age: () => number | null
   readonly note: Effect.Effect<void>
 }>()("killmaild/jobs/Canary") {
   static readonly layer = Layer.sync(Canary, () => {
     let ranAt: number | null = null
     return Canary.of({
-      ranAt: () => ranAt,
+      age: () => ranAt === null ? null : performance.now() - ranAt,
       note: Effect.sync(() => {
-        ranAt = Date.now()
+        ranAt = performance.now()
       })
     })
   })

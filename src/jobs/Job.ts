@@ -20,14 +20,16 @@ export interface Job<Payload> {
   readonly attempts: number
   /** Milliseconds to wait after an answered try failed, before jitter. */
   readonly retryAfter: (attempt: number) => number
+  /** Milliseconds after which a run is taken for hung, and the process that runs it is replaced. */
+  readonly deadlineMillis: number
   /** Milliseconds from one run to the next, for a job that keeps itself going. */
   readonly every?: number
 }
 
-/** Three attempts, 4 s and 8 s apart, unless the job says otherwise. */
+/** Three attempts, 4 s and 8 s apart, each two minutes long at most, unless the job says otherwise. */
 export const make = <Payload>(
   job: Pick<Job<Payload>, "name" | "payload" | "key" | "tier"> & Partial<Job<Payload>>
-): Job<Payload> => ({ attempts: 3, retryAfter: (attempt) => 2000 * 2 ** attempt, ...job })
+): Job<Payload> => ({ attempts: 3, retryAfter: (attempt) => 2000 * 2 ** attempt, deadlineMillis: 120_000, ...job })
 
 /** The work cannot go on now, through no fault of its own: it comes back later and no attempt is counted. */
 export class JobPostponed extends Schema.TaggedError<JobPostponed>()("JobPostponed", {

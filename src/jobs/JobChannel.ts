@@ -14,8 +14,8 @@ export interface Go {
 /** From the child, every `aliveMillis`. */
 export interface Alive {
   readonly type: "alive"
-  /** When a canary job ran last, in milliseconds since 1970; null before the first. */
-  readonly canaryAt: number | null
+  /** Milliseconds since a canary job ran last; null before the first. */
+  readonly canaryMillis: number | null
 }
 export const aliveMillis = 500
 

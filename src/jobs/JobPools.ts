@@ -17,6 +17,12 @@ export class JobPools extends Context.Service<JobPools, {
   /** Before the pool's first job; all its connections bear the application name, which is its process's alone. */
   readonly register: (poolId: string, applicationName: string) => Effect.Effect<void, SqlError.SqlError>
   readonly heartbeat: (applicationName: string) => Effect.Effect<void, SqlError.SqlError>
+  /** Ids of jobs that were there at two crashes or more: one of them may be the cause. */
+  readonly suspects: Effect.Effect<ReadonlySet<string>, SqlError.SqlError>
+  /** Before a suspect runs, alone: a crash from here on is its own. */
+  readonly accuse: (jobId: string) => Effect.Effect<void, SqlError.SqlError>
+  /** It ended without a crash, however it ended. */
+  readonly acquit: (jobId: string) => Effect.Effect<void, SqlError.SqlError>
   /** A clean end: nothing is locked any more. */
   readonly end: (applicationName: string) => Effect.Effect<void, SqlError.SqlError>
   /**
@@ -39,6 +45,17 @@ export class JobPools extends Context.Service<JobPools, {
         Effect.asVoid(sql`
           update job_pools set heartbeat_at = clock_timestamp()
           where application_name = ${applicationName} and ended_at is null`)
+
+      const suspects = Effect.map(
+        sql<{ id: string }>`select job_id::text as id from job_crashes where crashes >= 2`,
+        (rows) => new Set(rows.map(({ id }) => id))
+      )
+
+      const accuse: JobPools["Service"]["accuse"] = (jobId) =>
+        Effect.asVoid(sql`update job_crashes set accused = true where job_id = ${BigInt(jobId)}`)
+
+      const acquit: JobPools["Service"]["acquit"] = (jobId) =>
+        Effect.asVoid(sql`delete from job_crashes where job_id = ${BigInt(jobId)}`)
 
       const end: JobPools["Service"]["end"] = (applicationName) =>
         Effect.asVoid(sql`
@@ -81,10 +98,13 @@ export class JobPools extends Context.Service<JobPools, {
           )
           select release_jobs_of(array_agg(locked_by)) as released from dead having count(*) > 0`
         yield* sql`delete from job_pools where ended_at < clock_timestamp() - ${tombstone}::interval`
+        yield* sql`
+          delete from job_crashes
+          where not exists (select from graphile_worker._private_jobs jobs where jobs.id = job_id)`
         return released + (late?.released ?? 0)
       })
 
-      return JobPools.of({ register, heartbeat, end, bury, sweep })
+      return JobPools.of({ register, heartbeat, suspects, accuse, acquit, end, bury, sweep })
     })
   )
 }

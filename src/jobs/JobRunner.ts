@@ -2,7 +2,7 @@
  * Runs jobs: each handler is an Effect, its outcome decides what becomes of the job, and graphile-worker does the rest.
  * The queue knows no killmail.
  */
-import { Cause, Effect, Exit, Layer, Metric, Predicate, Random, Redacted, Schema, type Scope } from "effect"
+import { Cause, Effect, Exit, Layer, Metric, Predicate, Random, Redacted, Schema, type Scope, Semaphore } from "effect"
 import { SqlClient } from "effect/sql"
 import { type Job as QueuedJob, Logger, run, type Runner, type TaskList } from "graphile-worker"
 import { EventEmitter } from "node:events"
@@ -91,6 +91,11 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, life: Life, 
   const settings = yield* Settings
   const context = yield* Effect.context<R>()
 
+  let stopping = false
+  const lost = (reason: string) => {
+    if (!stopping) life.onLost(reason)
+  }
+
   /**
    * Sets when the job runs again, while it is still locked. graphile-worker then unlocks it and adds e^attempts seconds
    * to `run_at`, which is taken off here; so the least delay is 1 s. False: somebody replaced the job meanwhile.
@@ -166,7 +171,12 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, life: Life, 
   const perform = Effect.fnUntraced(function*(pool: Pool<R>, handler: Handler<R>, job: QueuedJob) {
     const run = pool.recorded ? yield* recordStart(job) : undefined
     const started = performance.now()
+    const hung = setTimeout(
+      () => lost(`${job.task_identifier} ${job.key ?? job.id} does not end`),
+      handler.job.deadlineMillis
+    )
     const exit = yield* Effect.exit(handler.run(job.payload, job.attempts))
+    clearTimeout(hung)
     const { kept, outcome } = yield* settle(handler, job, exit)
     if (run !== undefined) yield* recordEnd(run, outcome, exit)
     const task = { task: job.task_identifier }
@@ -175,18 +185,26 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, life: Life, 
     return kept ? Exit.isFailure(exit) ? textOf(Cause.pretty(exit.cause), 500) : outcome : undefined
   })
 
-  const runPromiseExit = Effect.runPromiseExitWith(context)
-  let stopping = false
-  const lost = (reason: string) => {
-    if (!stopping) life.onLost(reason)
-  }
+  /** What may have crashed this process's predecessors runs one at a time, so that the next crash tells which it was. */
+  const alone = yield* Semaphore.make(1)
+  let suspects = yield* Effect.orDie(jobPools.suspects)
+  const performWarily = (pool: Pool<R>, handler: Handler<R>, job: QueuedJob) =>
+    suspects.has(job.id)
+      ? alone.withPermit(
+        jobPools.accuse(job.id).pipe(
+          Effect.andThen(perform(pool, handler, job)),
+          Effect.tap(jobPools.acquit(job.id))
+        )
+      )
+      : perform(pool, handler, job)
 
+  const runPromiseExit = Effect.runPromiseExitWith(context)
   const startPool = Effect.fnUntraced(function*(pool: Pool<R>) {
     const running = new Set<Promise<unknown>>()
     const taskList: TaskList = Object.fromEntries(pool.handlers.map((handler) => [
       handler.job.name,
       async (_payload, helpers) => {
-        const promise = runPromiseExit(perform(pool, handler, helpers.job), {
+        const promise = runPromiseExit(performWarily(pool, handler, helpers.job), {
           signal: helpers.abortSignal,
           // A handler that was told to stop still ends in what really happened: stored is stored.
           uninterruptible: true
@@ -244,6 +262,12 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, life: Life, 
   yield* Effect.forEach(pools, startPool, { discard: true })
   // Also the probe that finds a connection which is neither open nor closed.
   yield* jobPools.heartbeat(life.applicationName).pipe(
+    Effect.andThen(jobPools.suspects),
+    Effect.tap((found) =>
+      Effect.sync(() => {
+        suspects = found
+      })
+    ),
     Effect.timeout(silence),
     Effect.tapCause((cause) => Effect.sync(() => lost(`no heartbeat: ${Cause.pretty(cause)}`))),
     Effect.ignore,

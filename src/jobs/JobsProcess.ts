@@ -4,7 +4,7 @@
  */
 import { Context, Deferred, Effect, Layer, Redacted } from "effect"
 import { type ChildProcess, fork } from "node:child_process"
-import { aliveMillis, type FromChild, type FromParent } from "./JobChannel.ts"
+import { type Alive, aliveMillis, type FromChild, type FromParent } from "./JobChannel.ts"
 import type { Live } from "./Lives.ts"
 
 /** Milliseconds of silence after which a child is taken for frozen; it gets longer to load its code. */
@@ -19,8 +19,8 @@ export class JobsProcess extends Context.Service<JobsProcess, {
   readonly live: Live<never>
   /** Of the child that lives now. */
   readonly pid: () => number | undefined
-  /** When a job last ran through all of the queue in this child, in milliseconds since 1970. */
-  readonly canaryAt: () => number | null
+  /** Milliseconds since a job last ran through all of the queue in a child; null before the first. */
+  readonly canaryAge: () => number | null
   /** The child's metrics in Prometheus' text format; empty while there is no child. */
   readonly metrics: Effect.Effect<string>
 }>()("killmaild/jobs/JobsProcess") {
@@ -40,7 +40,7 @@ export class JobsProcess extends Context.Service<JobsProcess, {
         child.on("message", (message: FromChild) => {
           heardAt = performance.now()
           if (message.type === "ready") Deferred.doneUnsafe(ready, Effect.void)
-          else if (message.type === "alive") state.canaryAt = message.canaryAt
+          else if (message.type === "alive") state.canaryAt = timeOf(message)
           else tellMetrics?.(message.text)
         })
         state.child = child
@@ -59,7 +59,7 @@ export class JobsProcess extends Context.Service<JobsProcess, {
       return JobsProcess.of({
         live,
         pid: () => state.child?.pid,
-        canaryAt: () => state.canaryAt,
+        canaryAge: () => state.canaryAt === null ? null : performance.now() - state.canaryAt,
         metrics: Effect.callback<string>((resume) => {
           tellMetrics = (text) => resume(Effect.succeed(text))
           const wanted: FromParent = { type: "metrics" }
@@ -69,6 +69,10 @@ export class JobsProcess extends Context.Service<JobsProcess, {
       })
     })
 }
+
+/** On this process's own clock. */
+const timeOf = ({ canaryMillis }: Alive): number | null =>
+  canaryMillis === null ? null : performance.now() - canaryMillis
 
 const endOf = (child: ChildProcess) =>
   Effect.callback<string>((resume) => {

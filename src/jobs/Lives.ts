@@ -10,6 +10,8 @@ import type { Life } from "./JobRunner.ts"
 
 /** A life shorter than this, in milliseconds, is followed by a pause when it is not the first such. */
 const shortMillis = 3000
+/** A burial that takes longer has a connection that is neither open nor closed. */
+const patience = "10 seconds"
 /** Between sweeps for what died elsewhere. */
 const sweepInterval = "1 second"
 
@@ -26,6 +28,7 @@ export const layer = <R>(live: Live<R>) =>
 
     const burial = (applicationName: string) =>
       pools.bury(applicationName).pipe(
+        Effect.timeout(patience),
         Effect.retry({ schedule: Schedule.jittered(Schedule.spaced("100 millis")) }),
         Effect.orDie
       )
@@ -49,7 +52,12 @@ export const layer = <R>(live: Live<R>) =>
 
     yield* Effect.forkScoped(lives)
     yield* Effect.forkScoped(
-      pools.sweep.pipe(Effect.ignore, Effect.andThen(Effect.sleep(sweepInterval)), Effect.forever)
+      pools.sweep.pipe(
+        Effect.timeout(patience),
+        Effect.ignore,
+        Effect.andThen(Effect.sleep(sweepInterval)),
+        Effect.forever
+      )
     )
   }))
 

@@ -2,6 +2,7 @@
 import { Context, Effect, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { crashPoint } from "../CrashPoint.ts"
+import { promptly } from "./Deadline.ts"
 import { type Lease, LeaseLost } from "./Leases.ts"
 import { pgColumn } from "./PgArray.ts"
 import { pgJson, pgText } from "./PgText.ts"
@@ -141,7 +142,15 @@ export class FeedStore extends Context.Service<FeedStore, {
           (select holder from leases where name = feed and expires_at > now()) as leader
         from feed_cursors order by feed`
 
-      return FeedStore.of({ cursor, hear, hearByHand, isRefused, endOf, skip, status })
+      return FeedStore.of({
+        cursor: (feed) => promptly(cursor(feed)),
+        hear: (lease, hearings, next) => promptly(hear(lease, hearings, next)),
+        hearByHand: (hearing) => promptly(hearByHand(hearing)),
+        isRefused: (key) => promptly(isRefused(key)),
+        endOf: (killmailId, key) => promptly(endOf(killmailId, key)),
+        skip: (lease, entry, next) => promptly(skip(lease, entry, next)),
+        status: promptly(status)
+      })
     })
   )
 }

@@ -7,6 +7,7 @@ import { SqlClient, type SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
 import { hostname } from "node:os"
 import { crashPoint } from "../CrashPoint.ts"
+import { promptly } from "./Deadline.ts"
 
 /** Another replica leads. */
 export class LeaseHeld extends Schema.TaggedError<LeaseHeld>()("LeaseHeld", { name: Schema.String }) {}
@@ -40,10 +41,12 @@ export class Leases extends Context.Service<Leases, {
       const acquire = Effect.fnUntraced(function*(name: string) {
         const connection = yield* sql.reserve
         const query = (text: string, parameters: ReadonlyArray<unknown>) =>
-          connection.execute(text, parameters, undefined) as Effect.Effect<
-            ReadonlyArray<Record<string, unknown>>,
-            SqlError.SqlError
-          >
+          promptly(
+            connection.execute(text, parameters, undefined) as Effect.Effect<
+              ReadonlyArray<Record<string, unknown>>,
+              SqlError.SqlError
+            >
+          )
         const lock = "(hashtext('killmaild:lease'), hashtext($1))"
         const [row] = yield* query(`select pg_try_advisory_lock${lock} as locked`, [name])
         if (row?.locked !== true) {

@@ -4,6 +4,7 @@
  */
 import { Context, Effect, Layer } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
+import { promptly } from "./Deadline.ts"
 
 /** Tokens that may be spent in any stretch of time of this length. Fractional rates: 1 token in 2000 ms. */
 export interface Budget {
@@ -100,7 +101,12 @@ export class RateLimits extends Context.Service<RateLimits, {
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
       const committedAlone = <A, E>(effect: Effect.Effect<A, E>) =>
-        Effect.updateContext(effect, (context: Context.Context<never>) => Context.omit(sql.transactionService)(context))
+        promptly(
+          Effect.updateContext(
+            effect,
+            (context: Context.Context<never>) => Context.omit(sql.transactionService)(context)
+          )
+        )
 
       const takeTokens = ({ bucket, tokens, limit, windowMillis, pausedBy = [] }: TakeRequest) =>
         sql<{ wait: number; slice: number }>`

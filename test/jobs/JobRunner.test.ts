@@ -21,7 +21,7 @@ interface Bench {
   /** Runs these for as long as the scope is open: that of the test, unless another is given. */
   readonly run: (
     handlers: ReadonlyArray<JobRunner.Handler<never>>,
-    options?: Partial<JobRunner.Pool<never>>
+    options?: Partial<JobRunner.Pool<never>> & { readonly onLost?: (reason: string) => void }
   ) => Effect.Effect<void, SqlError.SqlError, Scope.Scope>
   readonly queue: JobQueue["Service"]
 }
@@ -37,9 +37,9 @@ const withBench = <A, E>(test: (bench: Bench) => Effect.Effect<A, E, SqlClient.S
       )
     )
     return yield* test({
-      run: (handlers, options) =>
+      run: (handlers, { onLost = () => {}, ...options } = {}) =>
         Layer.build(
-          JobRunner.layer(url, { applicationName: `test ${randomUUID()}`, onLost: () => {}, isLost: () => false }, [{
+          JobRunner.layer(url, { applicationName: `test ${randomUUID()}`, onLost, isLost: () => false }, [{
             handlers,
             concurrency: 4,
             fetchAhead: 0,
@@ -381,6 +381,52 @@ describe.concurrent("a runner that stops", () => {
           ["firm", "later 0", "later 1", "later 2", "later 3", "long"]
         )
         assert.deepStrictEqual(yield* letters, [])
+      })
+    ))
+})
+
+describe.concurrent("a job that was there at two crashes", () => {
+  it.live("runs alone, is accused while it does, and is acquitted when it ends, however it ends", () =>
+    withBench(({ queue, run }) =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        for (const name of ["good", "bad"]) yield* queue.add(toy, { name })
+        yield* sql`insert into job_crashes select id, 2 from graphile_worker._private_jobs`
+        yield* queue.add(toy, { name: "free" })
+        const freeBegan = yield* Deferred.make<void>()
+        let running = 0
+        let mostAtOnce = 0
+        const accused: Array<unknown> = []
+        yield* run([
+          JobRunner.handle(toy, ({ name }) =>
+            Effect.gen(function*() {
+              if (name === "free") return yield* Deferred.succeed(freeBegan, undefined)
+              mostAtOnce = Math.max(mostAtOnce, ++running)
+              accused.push(...yield* Effect.orDie(sql`select count(*)::int as n from job_crashes where accused`))
+              yield* Deferred.await(freeBegan)
+              running--
+              if (name === "bad") return yield* new Job.JobRefused({ reason: "odd", message: "bad" })
+            }))
+        ])
+        yield* queueIsEmpty
+        assert.strictEqual(mostAtOnce, 1)
+        assert.deepStrictEqual(accused, [{ n: 1 }, { n: 1 }])
+        assert.deepStrictEqual(yield* sql`select * from job_crashes`, [])
+      })
+    ))
+})
+
+describe.concurrent("a job that does not end", () => {
+  it.live("costs the process its life", () =>
+    withBench(({ queue, run }) =>
+      Effect.gen(function*() {
+        const lost = yield* Deferred.make<string>()
+        const endless = Job.make({ ...toy, name: "endless", deadlineMillis: 50 })
+        yield* run([JobRunner.handle(endless, () => Effect.interruptible(Effect.never))], {
+          onLost: (reason) => Deferred.doneUnsafe(lost, Effect.succeed(reason))
+        })
+        yield* queue.add(endless, { name: "a" })
+        assert.strictEqual(yield* Deferred.await(lost), "endless toy:a does not end")
       })
     ))
 })

@@ -88,22 +88,34 @@ describe("jobs in a process of their own", () => {
 })
 
 describe("a job that a dead process had", () => {
-  it.live("goes back with its attempt, and is a dead letter after ten such deaths", () =>
+  const dieWithAllJobs = Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    const taken = yield* sql<{ attempts: number }>`
+      update graphile_worker._private_jobs set locked_by = 'dead', locked_at = now(), attempts = attempts + 1
+      returning attempts`
+    yield* sql`select release_jobs_of(array['dead'])`
+    return taken.map(({ attempts }) => attempts)
+  })
+
+  it.live("goes back with its attempt; the one that is accused at every death is a dead letter after ten", () =>
     Effect.gen(function*() {
       const { url } = yield* migratedDatabase
       yield* Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
-        yield* sql`select id from graphile_worker.add_job('poison', '{"n":1}', job_key => 'p', max_attempts => 3)`
-        for (let death = 1; death <= 10; death++) {
-          const jobs = yield* sql<{ attempts: number }>`
-            update graphile_worker._private_jobs set locked_by = 'dead', locked_at = now(), attempts = attempts + 1
-            returning attempts`
-          assert.deepStrictEqual(jobs, [{ attempts: 1 }])
-          yield* sql`select release_jobs_of(array['dead'])`
+        for (const name of ["poison", "bystander"]) {
+          yield* sql`select id from graphile_worker.add_job(${name}, '{"n":1}', job_key => ${name}, max_attempts => 3)`
         }
-        assert.deepStrictEqual(yield* sql`select * from graphile_worker.jobs`, [])
+        for (let death = 1; death <= 10; death++) {
+          yield* sql`
+            update job_crashes set accused = true
+            where crashes >= 2 and job_id = (select id from graphile_worker.jobs where key = 'poison')`
+          assert.deepStrictEqual(yield* dieWithAllJobs, [1, 1])
+        }
+        assert.deepStrictEqual(yield* sql`select key, attempts from graphile_worker.jobs`, [
+          { key: "bystander", attempts: 0 }
+        ])
         assert.deepStrictEqual(yield* sql`select task, key, reason from dead_letters`, [
-          { task: "poison", key: "p", reason: "crashes" }
+          { task: "poison", key: "poison", reason: "crashes" }
         ])
       }).pipe(Effect.provide(Database.layer(Redacted.make(url))))
     }))
