@@ -8,11 +8,11 @@ export interface TypeFacts {
   readonly categoryId: number
   /** The market group and all groups above it; empty for what the market does not trade. */
   readonly marketGroupIds: ReadonlyArray<number>
-  /** 15 is Abyssal: a mutated module whose roll no killmail tells. */
+  /** 15 is Abyssal: mutated modules and drones, but also the filaments and mutaplasmids that the market trades. */
   readonly metaGroupId: number | null
   /** Dogma attributes by attribute id, as far as a rule reads them (633 meta level, 1211 heat damage, 1547 rig size, …). */
   readonly dogma: ReadonlyMap<number, number>
-  /** What its manufacturing blueprint needs for one run, and how many units a run makes. */
+  /** What its manufacturing blueprint needs for one run, unresearched, and how many units a run makes. */
   readonly manufacturing: {
     readonly outputQuantity: number
     readonly materials: ReadonlyArray<{ readonly typeId: number; readonly quantity: number }>
