@@ -3,7 +3,7 @@ import { Context, Effect, Fiber, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { Readiness } from "../../src/api/Health.ts"
 import { killmailOf } from "../../src/sandbox/World.ts"
-import { databaseBehindProxy } from "../support/DatabaseOutage.ts"
+import { faultProxy } from "../support/FaultProxy.ts"
 import { stoppableDaemon } from "../support/StoppableDaemon.ts"
 import { manualSandbox, migratedDatabase } from "../support/TestDaemon.ts"
 
@@ -35,13 +35,13 @@ describe("while the database is away", () => {
         Effect.gen(function*() {
           const sandbox = yield* manualSandbox()
           const { url: databaseUrl } = yield* migratedDatabase
-          const proxy = yield* databaseBehindProxy(databaseUrl)
+          const proxy = yield* faultProxy(databaseUrl)
           const { url } = yield* stoppableDaemon(proxy.url, sandbox, { KILLMAILD_FEEDS: "" })
           // The daemon could not stop on a silent connection.
           yield* Effect.addFinalizer(() => Effect.sync(proxy.restore))
           yield* askUntil(`${url}/health/ready`, 200)
 
-          proxy[kind]()
+          proxy.apply({ kind })
           const [ready, mail, metrics] = yield* Effect.all([
             askUntil(`${url}/health/ready`, 503),
             ask(`${url}/api/v1/killmails/1`),
