@@ -11,16 +11,17 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   domain: [],
   Settings: [],
   CrashPoint: [],
+  BoundedText: [],
   telemetry: ["Settings"],
   migrations: [],
   // Machines: they know no killmail, but for the store.
   postgres: [],
   jobs: ["Settings", "CrashPoint", "telemetry"],
   store: ["domain", "CrashPoint", "telemetry", "migrations"],
-  esi: ["domain", "Settings", "CrashPoint", "telemetry", "store"],
+  esi: ["domain", "Settings", "CrashPoint", "BoundedText", "telemetry", "store"],
   // The walk, from hearsay to whoever listens.
   intake: ["domain", "CrashPoint", "telemetry", "jobs", "store", "esi"],
-  feeds: ["domain", "Settings", "CrashPoint", "telemetry", "store", "intake"],
+  feeds: ["domain", "Settings", "CrashPoint", "BoundedText", "telemetry", "store", "intake"],
   broadcast: ["domain", "CrashPoint", "telemetry", "store"],
   api: ["domain", "Settings", "telemetry", "jobs", "store", "intake", "broadcast"],
   // Beside it: the outside world, which must not share its mistakes with us.

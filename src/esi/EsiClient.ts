@@ -5,6 +5,7 @@
 import { Cause, Clock, Context, Effect, Layer, Option, Random, Semaphore } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import type { SqlError } from "effect/sql"
+import { boundedText } from "../BoundedText.ts"
 import { crashPoint } from "../CrashPoint.ts"
 import { Settings, userAgentFor } from "../Settings.ts"
 import { RateLimits, type Reservation } from "../store/RateLimits.ts"
@@ -173,9 +174,9 @@ export class EsiClient extends Context.Service<EsiClient, {
             yield* count
             return yield* new EsiError({ reason: refusal })
           }
-          const text = yield* response.text.pipe(
+          const text = yield* boundedText(response).pipe(
             Effect.timeout(Math.max(started + deadlineMillis - (yield* Clock.currentTimeMillis), 0)),
-            Effect.catchTag(["HttpClientError", "TimeoutError"], failed)
+            Effect.catchTag(["HttpClientError", "TimeoutError", "AnswerTooLarge"], failed)
           )
           yield* count
           const answer: EsiAnswer = { status: response.status, headers: response.headers, text }

@@ -1,6 +1,7 @@
 /** One GET to a feed's server: whole text within a deadline, under our name, gated by a budget that all replicas share. */
 import { Effect, Option, Schema, Tracer } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
+import { boundedText } from "../BoundedText.ts"
 import { crashPoint } from "../CrashPoint.ts"
 import { Settings, userAgentFor } from "../Settings.ts"
 import { RateLimits } from "../store/RateLimits.ts"
@@ -42,7 +43,7 @@ export const ask = Effect.fnUntraced(function*(budget: Budget, url: URL, deadlin
     HttpClientRequest.get(url, { headers: { "user-agent": userAgent, accept: "application/json" } })
   ).pipe(
     Effect.flatMap((response) =>
-      Effect.map(response.text, (text): Answer => ({
+      Effect.map(boundedText(response), (text): Answer => ({
         status: response.status,
         text,
         retryAfter: retryAfterMillis(response.headers["retry-after"])
@@ -55,8 +56,8 @@ export const ask = Effect.fnUntraced(function*(budget: Budget, url: URL, deadlin
         Effect.fail(new FeedUnavailable({ message: `${url.host} did not answer within ${deadlineMillis} ms.` }))
     }),
     Effect.catchTag(
-      "HttpClientError",
-      (error) => Effect.fail(new FeedUnavailable({ message: `${url.host} cannot be reached: ${error.message}` }))
+      ["HttpClientError", "AnswerTooLarge"],
+      (error) => Effect.fail(new FeedUnavailable({ message: `${url.host} cannot be read: ${error.message}` }))
     )
   )
 })

@@ -143,3 +143,14 @@ describe("a refusal for now", () => {
       assert.deepStrictEqual(asked(server), ["/markets/1/history", "/markets/prices"])
     }))
 })
+
+describe("an answer without end", () => {
+  it.live("is not read to its end, and counts as an outage", () =>
+    Effect.gen(function*() {
+      const { server, client } = yield* makeWorld
+      server.script("/markets/prices", { body: " ".repeat(17 * 1024 * 1024) })
+      const reason = yield* reasonOf(client.get({ route: "/markets/prices", path: "/markets/prices" }))
+      assert.strictEqual(reason._tag, "EsiUnavailable")
+      assert.include(reason.message, "16 MiB")
+    }))
+})

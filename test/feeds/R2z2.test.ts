@@ -130,12 +130,14 @@ describe("a daemon whose R2Z2 errs", () => {
         const nested = sandbox.publishR2z2({
           raw: `{"killmail_id":5,"hash":"${hash}","sequence_id":${bad + 2},"zkb":${deep}}`
         })
+        const huge = sandbox.publishR2z2({ raw: `{"killmail_id":6,"hash":"${hash}${" ".repeat(17 * 1024 * 1024)}"}` })
         sandbox.publishR2z2({ esi: mail(3).killmail, hash: mail(3).hash })
         yield* ledgerHas(3)
         const letters = yield* sql`select key, reason from dead_letters order by key`
         assert.deepStrictEqual(letters, [
           { key: `r2z2:${bad}`, reason: "unavailable" },
-          { key: `r2z2:${nested}`, reason: "undecodable" }
+          { key: `r2z2:${nested}`, reason: "undecodable" },
+          { key: `r2z2:${huge}`, reason: "unavailable" }
         ])
       }).pipe(Effect.provide(context))
     }), 60_000)

@@ -1,0 +1,22 @@
+/** The text of an upstream's answer, which may be as large as whoever sends it likes: read up to a size, then refused. */
+import { Effect, Schema, Stream } from "effect"
+import type { HttpClientResponse } from "effect/http"
+
+/** Bytes; the largest killmails are a few hundred kB, a page of 1,000 of them a few MB. */
+const most = 16 * 1024 * 1024
+
+export class AnswerTooLarge extends Schema.TaggedError<AnswerTooLarge>()("AnswerTooLarge", {}) {
+  override readonly message = `the answer has more than ${most / 1024 / 1024} MiB`
+}
+
+export const boundedText = Effect.fnUntraced(function*(response: HttpClientResponse.HttpClientResponse) {
+  const chunks: Array<Uint8Array> = []
+  let size = 0
+  yield* Stream.runForEach(response.stream, (chunk) => {
+    size += chunk.length
+    if (size > most) return Effect.fail(new AnswerTooLarge())
+    chunks.push(chunk)
+    return Effect.void
+  })
+  return Buffer.concat(chunks).toString("utf8")
+})
