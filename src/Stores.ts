@@ -8,6 +8,7 @@ import { KillmailReader } from "./store/KillmailReader.ts"
 import { KillmailStore } from "./store/KillmailStore.ts"
 import { Leases } from "./store/Leases.ts"
 import { Maintenance } from "./store/Maintenance.ts"
+import { PriceStore } from "./store/PriceStore.ts"
 import { RateLimits } from "./store/RateLimits.ts"
 
 export const stores = Layer.mergeAll(
@@ -18,6 +19,7 @@ export const stores = Layer.mergeAll(
   RateLimits.layer,
   CachedData.layer,
   Maintenance.layer,
+  PriceStore.layer,
   JobQueue.layer,
   JobPools.layer
 )

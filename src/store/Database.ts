@@ -10,7 +10,9 @@ import createUpstreamState from "../../migrations/0004_create_upstream_state.ts"
 import createStaticData from "../../migrations/0005_create_static_data.ts"
 import createPrices from "../../migrations/0006_create_prices.ts"
 import { crashPoint } from "../CrashPoint.ts"
+import { wellKnownPrices } from "../domain/WellKnownPrices.ts"
 import { createPartitions } from "./Maintenance.ts"
+import { putWellKnownPrices } from "./PriceStore.ts"
 
 /** Postgres cannot be used: not reached, too old, or its schema is newer than this program. Stops the start. */
 export class DatabaseUnusable extends Schema.TaggedError<DatabaseUnusable>()("DatabaseUnusable", {
@@ -63,6 +65,7 @@ export const migrate = Effect.fn("Database.migrate")(function*(url: Redacted.Red
   )
   yield* crashPoint("schema migrated, no partitions yet")
   yield* createPartitions
+  yield* putWellKnownPrices(wellKnownPrices)
   yield* crashPoint("partitions made, epoch not looked at")
   yield* renewEpochAfterRestore
   return ran.map(([, name]) => name)
