@@ -264,6 +264,11 @@ const definitions = {
     "killmaild",
     "queueID at RedisQ: one a deployment, remembered there for 3 hours"
   )),
+  sdeUrl: baseUrl(
+    "KILLMAILD_SDE_URL",
+    "https://developers.eveonline.com/static-data",
+    "where CCP publishes EVE's static data (SDE)"
+  ),
   logFormat: oneOf("KILLMAILD_LOG_FORMAT", "pretty", ["pretty", "json"], "how log lines are written to standard error"),
   logLevel: oneOf(
     "KILLMAILD_LOG_LEVEL",

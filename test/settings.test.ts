@@ -27,6 +27,7 @@ const malformed: Environment = {
   KILLMAILD_R2Z2_URL: "",
   KILLMAILD_REDISQ_URL: "ws://localhost",
   KILLMAILD_REDISQ_ID: "",
+  KILLMAILD_SDE_URL: "developers.eveonline.com",
   KILLMAILD_LOG_FORMAT: "xml",
   KILLMAILD_LOG_LEVEL: "loud",
   OTEL_EXPORTER_OTLP_ENDPOINT: "localhost:4318",
