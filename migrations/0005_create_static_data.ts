@@ -69,6 +69,19 @@ export default Effect.gen(function*() {
       primary key (blueprint_type_id, material_type_id)
     )`
 
+  // Several may make the same: the one that is published, then the oldest.
+  yield* sql`
+    create function manufacturing_blueprint(product integer) returns integer
+    language sql stable
+    return (
+      select blueprint_type_id
+      from blueprints
+      left join types on type_id = blueprint_type_id
+      where product_type_id = product
+      order by coalesce(published, false) desc, blueprint_type_id
+      limit 1
+    )`
+
   // security is the true one, -1 to 1.
   yield* sql`
     create table solar_systems (

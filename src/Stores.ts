@@ -10,6 +10,8 @@ import { Leases } from "./store/Leases.ts"
 import { Maintenance } from "./store/Maintenance.ts"
 import { PriceStore } from "./store/PriceStore.ts"
 import { RateLimits } from "./store/RateLimits.ts"
+import { StaticDataImports } from "./store/StaticDataImports.ts"
+import { StaticDataStore } from "./store/StaticDataStore.ts"
 
 export const stores = Layer.mergeAll(
   KillmailStore.layer,
@@ -19,6 +21,8 @@ export const stores = Layer.mergeAll(
   RateLimits.layer,
   CachedData.layer,
   Maintenance.layer,
+  StaticDataImports.layer,
+  StaticDataStore.layer,
   PriceStore.layer,
   JobQueue.layer,
   JobPools.layer

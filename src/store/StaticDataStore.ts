@@ -1,0 +1,287 @@
+/** Reads what is known of the game itself, and keeps what ESI told of types and systems that CCP's static data lack. */
+import { PgClient } from "@effect/sql-pg"
+import { Context, Effect, Layer, type Queue, type Scope } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import type { SystemFacts, TypeFacts } from "../domain/StaticData.ts"
+import { pgArray, pgColumn } from "./PgArray.ts"
+
+/** Told when something of the static data is new; the payload is `imported`, or `learned` for additions alone. */
+export const staticDataChannel = "static_data"
+
+/** Ids of types and systems. */
+export interface StaticIds {
+  readonly typeIds: ReadonlyArray<number>
+  readonly systemIds: ReadonlyArray<number>
+}
+
+/** Something in space with a place of its own. Metres from the centre of its system. */
+export interface Celestial {
+  readonly id: number
+  readonly x: number
+  readonly y: number
+  readonly z: number
+}
+
+/** What ESI tells of a type; its group and category with it. */
+export interface LearnedType {
+  readonly typeId: number
+  readonly name: string
+  readonly group: { readonly id: number; readonly name: string; readonly categoryId: number }
+  readonly category: { readonly id: number; readonly name: string }
+  readonly marketGroupId: number | null
+  readonly metaGroupId: number | null
+  readonly published: boolean
+  readonly dogma: ReadonlyArray<{ readonly attributeId: number; readonly value: number }>
+}
+
+/** What ESI tells of a system; its constellation and region with it. */
+export interface LearnedSystem {
+  readonly systemId: number
+  readonly name: string
+  readonly security: number
+  readonly constellation: { readonly id: number; readonly name: string }
+  readonly region: { readonly id: number; readonly name: string }
+}
+
+export class StaticDataStore extends Context.Service<StaticDataStore, {
+  /** These types, and all types that they are built of. Unknown ones are absent. */
+  readonly types: (typeIds: ReadonlyArray<number>) => Effect.Effect<ReadonlyArray<TypeFacts>, SqlError.SqlError>
+  readonly systems: (systemIds: ReadonlyArray<number>) => Effect.Effect<ReadonlyArray<SystemFacts>, SqlError.SqlError>
+  /** Suns, planets, moons, belts, gates and stations of a system. */
+  readonly celestials: (systemId: number) => Effect.Effect<ReadonlyArray<Celestial>, SqlError.SqlError>
+  /** Names by id, of anything that the game itself has; unknown ones are absent. */
+  readonly names: (ids: ReadonlyArray<number>) => Effect.Effect<ReadonlyMap<number, string>, SqlError.SqlError>
+  /** What changes from now on; the payloads of `staticDataChannel`. */
+  readonly changes: Effect.Effect<
+    Queue.Dequeue<{ readonly payload: string | undefined }, SqlError.SqlError>,
+    SqlError.SqlError,
+    Scope.Scope
+  >
+
+  /** Remembers that ESI is to be asked for these. Returns how many nobody had wanted before. */
+  readonly request: (ids: StaticIds) => Effect.Effect<number, SqlError.SqlError>
+  /** The oldest requests, at most `limit` of each kind, without those that came to be known in another way. */
+  readonly requested: (limit: number) => Effect.Effect<StaticIds, SqlError.SqlError>
+  /** ESI knows none such: not to be asked again until the request is forgotten. */
+  readonly refuse: (kind: "type" | "system", id: number) => Effect.Effect<void, SqlError.SqlError>
+  /** So that unknown ids are asked for again, should they be seen again. Returns how many. */
+  readonly forgetRefused: (olderThanHours: number) => Effect.Effect<number, SqlError.SqlError>
+  /** Keeps what ESI told, and tells `changes`. What an import brought meanwhile stays. */
+  readonly learn: (
+    types: ReadonlyArray<LearnedType>,
+    systems: ReadonlyArray<LearnedSystem>
+  ) => Effect.Effect<void, SqlError.SqlError>
+}>()("killmaild/store/StaticDataStore") {
+  static readonly layer = Layer.effect(
+    StaticDataStore,
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      const pg = yield* PgClient.PgClient
+
+      const types: StaticDataStore["Service"]["types"] = (typeIds) =>
+        Effect.map(
+          sql<TypeRow>`
+            with recursive wanted(type_id) as (
+              select unnest(${pgArray(typeIds)}::integer[])
+              union
+              select material_type_id
+              from wanted
+              join blueprint_materials on blueprint_type_id = manufacturing_blueprint(wanted.type_id)
+            )
+            select type_id as "typeId", types.name, group_id as "groupId", category_id as "categoryId",
+              meta_group_id as "metaGroupId",
+              array(
+                with recursive up(id, depth) as (
+                  select types.market_group_id, 1 where types.market_group_id is not null
+                  union all
+                  select parent_group_id, depth + 1
+                  from up
+                  join market_groups on market_groups.market_group_id = up.id
+                  where parent_group_id is not null and depth < 20
+                )
+                select id from up order by depth
+              ) as "marketGroupIds",
+              (
+                select coalesce(json_agg(json_build_array(attribute_id, value)), '[]')
+                from type_dogma
+                where type_dogma.type_id = types.type_id
+              ) as dogma,
+              (
+                select json_build_object('outputQuantity', output_quantity, 'materials', (
+                  select coalesce(json_agg(json_build_object('typeId', material_type_id, 'quantity', quantity)), '[]')
+                  from blueprint_materials
+                  where blueprint_materials.blueprint_type_id = blueprints.blueprint_type_id
+                ))
+                from blueprints
+                where blueprint_type_id = manufacturing_blueprint(type_id)
+              ) as manufacturing
+            from wanted
+            join types using (type_id)
+            join groups using (group_id)`,
+          (rows) => rows.map(factsOf)
+        )
+
+      const systems: StaticDataStore["Service"]["systems"] = (systemIds) =>
+        sql<SystemFacts>`
+          select solar_system_id as "systemId", name, security, constellation_id as "constellationId",
+            region_id as "regionId"
+          from solar_systems
+          where solar_system_id = any(${pgArray(systemIds)}::integer[])`
+
+      const celestials: StaticDataStore["Service"]["celestials"] = (systemId) =>
+        sql<Celestial>`select celestial_id as id, x, y, z from celestials where solar_system_id = ${systemId}::integer`
+
+      const names: StaticDataStore["Service"]["names"] = (ids) =>
+        Effect.map(
+          sql<{ id: number; name: string }>`
+            with wanted(id) as (select unnest(${pgArray(ids)}::integer[]))
+            select id, name from wanted join types on type_id = id
+            union all
+            select id, name from wanted join factions on faction_id = id
+            union all
+            select id, name from wanted join npc_corporations on corporation_id = id
+            union all
+            select id, name from wanted join regions on region_id = id
+            union all
+            select id, name from wanted join constellations on constellation_id = id
+            union all
+            select id, name from wanted join solar_systems on solar_system_id = id
+            union all
+            select id, name from wanted join celestials on celestial_id = id where name is not null`,
+          (rows) => new Map(rows.map(({ id, name }) => [id, name]))
+        )
+
+      const request: StaticDataStore["Service"]["request"] = ({ systemIds, typeIds }) =>
+        Effect.map(
+          sql`
+            insert into static_data_requests (kind, id)
+            select 'type', unnest(${pgArray(typeIds)}::integer[])
+            union all
+            select 'system', unnest(${pgArray(systemIds)}::integer[])
+            on conflict do nothing
+            returning id`,
+          (rows) => rows.length
+        )
+
+      const requested: StaticDataStore["Service"]["requested"] = Effect.fnUntraced(function*(limit) {
+        yield* sql`
+          delete from static_data_requests
+          where kind = 'type' and id in (select type_id from types join groups using (group_id))
+            or kind = 'system' and id in (select solar_system_id from solar_systems)`
+        const rows = yield* sql<{ kind: string; id: number }>`
+          select kind, id
+          from (
+            select kind, id, row_number() over (partition by kind order by requested_at, id) as turn
+            from static_data_requests
+            where unknown_at is null
+          ) waiting
+          where turn <= ${limit}
+          order by turn`
+        const of = (wanted: string) => rows.filter(({ kind }) => kind === wanted).map(({ id }) => id)
+        return { typeIds: of("type"), systemIds: of("system") }
+      })
+
+      const refuse: StaticDataStore["Service"]["refuse"] = (kind, id) =>
+        Effect.asVoid(sql`
+          update static_data_requests set unknown_at = now() where kind = ${kind} and id = ${id}::integer`)
+
+      const forgetRefused: StaticDataStore["Service"]["forgetRefused"] = (hours) =>
+        Effect.map(
+          sql`
+            delete from static_data_requests
+            where unknown_at < now() - ${hours}::float8 * interval '1 hour'
+            returning id`,
+          (rows) => rows.length
+        )
+
+      const learnTypes = Effect.fnUntraced(function*(learned: ReadonlyArray<LearnedType>) {
+        const dogma = learned.flatMap(({ dogma, typeId }) => dogma.map((attribute) => ({ ...attribute, typeId })))
+        yield* sql`
+          insert into categories (category_id, name)
+          select * from unnest(
+            ${pgColumn(learned, (type) => type.category.id)}::integer[],
+            ${pgColumn(learned, (type) => type.category.name)}::text[])
+          on conflict do nothing`
+        yield* sql`
+          insert into groups (group_id, name, category_id)
+          select * from unnest(
+            ${pgColumn(learned, (type) => type.group.id)}::integer[],
+            ${pgColumn(learned, (type) => type.group.name)}::text[],
+            ${pgColumn(learned, (type) => type.group.categoryId)}::integer[])
+          on conflict do nothing`
+        yield* sql`
+          insert into types (type_id, name, group_id, market_group_id, meta_group_id, published)
+          select * from unnest(
+            ${pgColumn(learned, (type) => type.typeId)}::integer[],
+            ${pgColumn(learned, (type) => type.name)}::text[],
+            ${pgColumn(learned, (type) => type.group.id)}::integer[],
+            ${pgColumn(learned, (type) => type.marketGroupId)}::integer[],
+            ${pgColumn(learned, (type) => type.metaGroupId)}::integer[],
+            ${pgColumn(learned, (type) => type.published)}::boolean[])
+          on conflict do nothing`
+        yield* sql`
+          insert into type_dogma (type_id, attribute_id, value)
+          select * from unnest(
+            ${pgColumn(dogma, (attribute) => attribute.typeId)}::integer[],
+            ${pgColumn(dogma, (attribute) => attribute.attributeId)}::integer[],
+            ${pgColumn(dogma, (attribute) => attribute.value)}::float8[])
+          on conflict do nothing`
+      })
+
+      const learnSystems = Effect.fnUntraced(function*(learned: ReadonlyArray<LearnedSystem>) {
+        yield* sql`
+          insert into regions (region_id, name)
+          select * from unnest(
+            ${pgColumn(learned, (system) => system.region.id)}::integer[],
+            ${pgColumn(learned, (system) => system.region.name)}::text[])
+          on conflict do nothing`
+        yield* sql`
+          insert into constellations (constellation_id, name, region_id)
+          select * from unnest(
+            ${pgColumn(learned, (system) => system.constellation.id)}::integer[],
+            ${pgColumn(learned, (system) => system.constellation.name)}::text[],
+            ${pgColumn(learned, (system) => system.region.id)}::integer[])
+          on conflict do nothing`
+        yield* sql`
+          insert into solar_systems (solar_system_id, name, constellation_id, region_id, security)
+          select * from unnest(
+            ${pgColumn(learned, (system) => system.systemId)}::integer[],
+            ${pgColumn(learned, (system) => system.name)}::text[],
+            ${pgColumn(learned, (system) => system.constellation.id)}::integer[],
+            ${pgColumn(learned, (system) => system.region.id)}::integer[],
+            ${pgColumn(learned, (system) => system.security)}::float8[])
+          on conflict do nothing`
+      })
+
+      const learn: StaticDataStore["Service"]["learn"] = (learnedTypes, learnedSystems) =>
+        sql.withTransaction(Effect.gen(function*() {
+          if (learnedTypes.length > 0) yield* learnTypes(learnedTypes)
+          if (learnedSystems.length > 0) yield* learnSystems(learnedSystems)
+          yield* sql`
+            delete from static_data_requests
+            where kind = 'type' and id = any(${pgColumn(learnedTypes, ({ typeId }) => typeId)}::integer[])
+              or kind = 'system' and id = any(${pgColumn(learnedSystems, ({ systemId }) => systemId)}::integer[])`
+          yield* sql`select pg_notify(${staticDataChannel}, 'learned')`
+        }))
+
+      return StaticDataStore.of({
+        types,
+        systems,
+        celestials,
+        names,
+        changes: pg.listen(staticDataChannel),
+        request,
+        requested,
+        refuse,
+        forgetRefused,
+        learn
+      })
+    })
+  )
+}
+
+type TypeRow = Omit<TypeFacts, "dogma"> & {
+  readonly dogma: ReadonlyArray<readonly [attributeId: number, value: number]>
+}
+
+const factsOf = ({ dogma, ...rest }: TypeRow): TypeFacts => ({ ...rest, dogma: new Map(dogma) })
