@@ -19,6 +19,8 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   jobs: ["Settings", "CrashPoint", "telemetry"],
   store: ["domain", "CrashPoint", "telemetry", "migrations"],
   esi: ["domain", "Settings", "CrashPoint", "BoundedText", "telemetry", "store"],
+  // What the game is made of: CCP's static data.
+  "static-data": ["domain", "Settings", "telemetry", "jobs", "store", "esi"],
   // The walk, from hearsay to whoever listens.
   intake: ["domain", "CrashPoint", "telemetry", "jobs", "store", "esi"],
   feeds: ["domain", "Settings", "CrashPoint", "BoundedText", "telemetry", "store", "intake"],
