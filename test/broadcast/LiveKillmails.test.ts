@@ -1,0 +1,40 @@
+import { PgClient } from "@effect/sql-pg"
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Layer, Queue, Redacted } from "effect"
+import type { SqlError } from "effect/sql"
+import { LiveKillmails } from "../../src/broadcast/LiveKillmails.ts"
+import * as Database from "../../src/store/Database.ts"
+import { KillmailReader } from "../../src/store/KillmailReader.ts"
+import { publicationsChannel } from "../../src/store/KillmailStore.ts"
+import { migratedDatabase } from "../support/TestDaemon.ts"
+
+describe("a listening connection that lives and hears nothing", () => {
+  it.live("is given up for another when a NOTIFY of our own does not come back", () =>
+    Effect.gen(function*() {
+      const { url } = yield* migratedDatabase
+      const again = yield* Deferred.make<ReadonlyArray<string>>()
+      const channels: Array<string> = []
+      const deaf = Layer.effect(
+        PgClient.PgClient,
+        Effect.map(PgClient.PgClient, (pg) =>
+          new Proxy(pg, {
+            get: (target, name) => {
+              if (name !== "listen") return Reflect.get(target, name)
+              return (channel: string) => {
+                if (channels.push(channel) === 1) return Queue.unbounded<never, SqlError.SqlError>()
+                Deferred.doneUnsafe(again, Effect.succeed(channels))
+                return pg.listen(channel)
+              }
+            }
+          }))
+      )
+      yield* Layer.build(
+        LiveKillmails.layer.pipe(
+          Layer.provide(KillmailReader.layer),
+          Layer.provide(deaf),
+          Layer.provide(Database.layer(Redacted.make(url)))
+        )
+      )
+      assert.deepStrictEqual(yield* Deferred.await(again), [publicationsChannel, publicationsChannel])
+    }), 30_000)
+})
