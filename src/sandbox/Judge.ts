@@ -36,6 +36,8 @@ export interface Judge {
   readonly hear: (ask: Ask, scopes: ReadonlyArray<string>) => void
   /** A true answer went out complete; the client has no reason to ask the same for so long. */
   readonly remember: (ask: Ask, quietMillis: number, now: number) => void
+  /** The client died, or its connections did: what it was answered may be lost, and it may ask for all of it again. */
+  readonly forget: () => void
   /** A refusal with a prescribed wait went out. */
   readonly pause: (scope: string, millis: number, now: number) => void
 }
@@ -78,7 +80,7 @@ export const makeJudge = (): Judge => {
     pauses.set(scope, { from, until: Math.max(now + millis, standing?.until ?? 0) })
   }
 
-  return { violations: () => violations.slice(), accuse, hear, remember, pause }
+  return { violations: () => violations.slice(), accuse, hear, remember, forget: () => quietUntil.clear(), pause }
 }
 
 const keyOf = ({ method, path, upstream }: Ask): string => `${method} /${upstream}${path}`

@@ -4,11 +4,12 @@
  */
 import { Effect, Schema, type Scope } from "effect"
 import { hashOf, type Killmail } from "../domain/Killmail.ts"
+import { makeAccidents } from "./Accidents.ts"
 import { clockwork } from "./Clockwork.ts"
 import { corpus } from "./Corpus.ts"
 import { readCorpus } from "./CorpusFiles.ts"
 import { esi } from "./Esi.ts"
-import { makeFaults, makeScript, type Rule } from "./Faults.ts"
+import { makeScript, type Rule } from "./Faults.ts"
 import { makeJudge, type Violation } from "./Judge.ts"
 import { packagesOf, publishedPackages } from "./Packages.ts"
 import { r2z2 } from "./R2z2.ts"
@@ -53,6 +54,8 @@ export interface Sandbox {
   readonly publishRedisq: (package_: unknown) => void
   /** Scripted faults; the newest rule that replies wins. */
   readonly intercept: (rule: Rule) => void
+  /** The client died, or its connections did: what it was answered may be lost, and it may ask for all of it again. */
+  readonly clientLost: () => void
   /** Tranquility, the game server, goes down for ESI, or comes up again. */
   readonly tranquility: (down: boolean) => void
 }
@@ -75,7 +78,7 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
 
   const judge = makeJudge()
   const script = makeScript()
-  const accident = makeFaults(seed, faults, speed)
+  const accident = makeAccidents(seed, faults, speed)
   const ccp = esi(universe, judge, speed)
   const upstreams = [ccp, r2z2(universe, judge, speed, seed), redisq(packages, judge, speed)]
   const server = yield* Effect.acquireRelease(
@@ -97,6 +100,7 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
       published.push(package_)
     },
     intercept: script.add,
+    clientLost: judge.forget,
     tranquility: ccp.tranquility
   }
 })

@@ -15,8 +15,8 @@ export interface Request {
   readonly path: string
   readonly userAgent: string
   readonly status: number
-  /** The answer was not, or not wholly, the true one. */
-  readonly isFault: boolean
+  /** Which fault made that the answer was not, or not wholly, the true one. */
+  readonly fault: string | undefined
 }
 
 export interface Running {
@@ -27,6 +27,9 @@ export interface Running {
 
 /** The log keeps at least so many requests, and at most twice as many. */
 const mostRequests = 10_000
+
+/** Between two pieces of a body that drips. */
+const pieceMillis = 10
 
 export const listen = async (
   port: number,
@@ -41,7 +44,9 @@ export const listen = async (
     const url = new URL(request.url ?? "/", "http://sandbox")
     const [, prefix = "", path = "/"] = /^\/([^/]*)(\/.*)?$/.exec(url.pathname) ?? []
     const upstream = byName.get(prefix)
-    if (upstream === undefined) return write(response, url.pathname === "/sandbox/violations" ? list(judge) : nowhere)
+    if (upstream === undefined) {
+      return await write(response, url.pathname === "/sandbox/violations" ? list(judge) : nowhere)
+    }
 
     const ask = askOf(request, response, upstream.name, path, url.searchParams)
     const entry = {
@@ -51,14 +56,14 @@ export const listen = async (
       path: url.pathname + url.search,
       userAgent: ask.client,
       status: 0,
-      isFault: false
+      fault: undefined as string | undefined
     }
     log.push(entry)
     if (log.length >= 2 * mostRequests) log = log.slice(mostRequests)
     judge.hear(ask, [...new Set([upstream.scopeOf(path), upstream.name])])
 
     const fault = faultFor(ask)
-    entry.isFault = fault !== undefined
+    entry.fault = fault === undefined ? undefined : fault.name ?? "scripted"
     if (fault?.delayMillis !== undefined) await new Promise((resolve) => setTimeout(resolve, fault.delayMillis))
     if (fault?.reset === true) return void request.socket.resetAndDestroy()
     const answer = await answerWith(fault, upstream, { ...ask, stale: fault?.stale === true })
@@ -70,7 +75,7 @@ export const listen = async (
     if (fault === undefined && quietMillis !== undefined) {
       response.once("finish", () => judge.remember(ask, quietMillis, Date.now()))
     }
-    write(response, answer)
+    await write(response, answer, fault)
   }
 
   const server = createServer((request, response) => {
@@ -126,7 +131,7 @@ const answerWith = async (fault: Reply | undefined, upstream: Upstream, ask: Ask
     ? answer
     : {
       ...answer,
-      body: cut(fault.body ?? answer.body ?? "", fault.truncate),
+      body: cut((fault.alter ?? same)(fault.body ?? answer.body ?? ""), fault.truncate),
       headers: { ...answer.headers, ...fault.headers }
     }
 }
@@ -144,10 +149,24 @@ const cut = (body: string, truncate: boolean | number | undefined): string =>
     ? body
     : body.slice(0, truncate === true ? Math.floor(body.length / 2) : truncate)
 
-const write = (response: ServerResponse, { body = "", headers, status }: Answer): void => {
+const same = (body: string): string => body
+
+const write = async (response: ServerResponse, { body = "", headers, status }: Answer, fault: Reply = {}) => {
   // 304 has no body and no length.
-  response.writeHead(status, status === 304 ? headers : { ...headers, "content-length": Buffer.byteLength(body) })
-  response.end(status === 304 ? undefined : body)
+  if (status === 304) return void response.writeHead(status, headers).end()
+  const bytes = Buffer.from(body)
+  response.writeHead(status, { ...headers, "content-length": bytes.length })
+  if (fault.resetWithin === true) {
+    response.write(bytes.subarray(0, bytes.length >> 1))
+    await new Promise((resolve) => setTimeout(resolve, pieceMillis))
+    return void response.socket?.resetAndDestroy()
+  }
+  const pieces = Math.ceil((fault.dripMillis ?? 0) / pieceMillis)
+  for (let piece = 0; piece < pieces && !response.destroyed; piece++) {
+    response.write(bytes.subarray(piece * bytes.length / pieces, (piece + 1) * bytes.length / pieces))
+    await new Promise((resolve) => setTimeout(resolve, pieceMillis))
+  }
+  response.end(pieces === 0 ? bytes : undefined)
 }
 
 const list = (judge: Judge): Answer => ({

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
+import { accidentNames, makeAccidents } from "../../src/sandbox/Accidents.ts"
 import { type SandboxOptions, start } from "../../src/sandbox/Sandbox.ts"
 import { contact, get, rulesOf, someMail } from "./Visitor.ts"
 
@@ -81,7 +82,7 @@ describe("scripted faults", () => {
       assert.deepStrictEqual(yield* promise(text), [200, `{"killmai`])
       assert.deepStrictEqual(yield* promise(text), [200, JSON.stringify(killmail)])
       assert.deepStrictEqual(sandbox.violations(), [])
-      assert.deepStrictEqual(sandbox.requests().map(({ isFault }) => isFault), [true, true, false])
+      assert.deepStrictEqual(sandbox.requests().map(({ fault }) => fault), ["scripted", "scripted", undefined])
       yield* promise(text)
       assert.deepStrictEqual(rulesOf(sandbox), ["cache"])
     }))
@@ -111,19 +112,59 @@ describe("seeded faults", () => {
   it.live("meet the wanted share of requests, each kind of them, the same ones for the same seed", () =>
     Effect.gen(function*() {
       const walk = Effect.fn(function*(seed: string) {
-        const sandbox = yield* start({ ...manual, speed: 10_000, faults: 0.5, seed })
+        const sandbox = yield* start({ ...manual, speed: 10_000, faults: 0.4, seed })
         const sequence = sandbox.publishR2z2({ esi: someMail().killmail })
         const ask = () =>
-          get(sandbox, `/r2z2/ephemeral/${sequence}.json`).then((answer) => answer.text(), () => "reset")
-        for (let each = 0; each < 300; each++) yield* promise(ask)
-        return sandbox.requests()
+          get(sandbox, `/r2z2/ephemeral/${sequence}.json`).then((answer) => answer.text()).catch(() => "reset")
+        for (let each = 0; each < 400; each++) yield* promise(ask)
+        return sandbox.requests().map(({ fault }) => fault)
       })
       const first = yield* walk("a")
-      const faults = first.filter(({ isFault }) => isFault).length
-      assert.isTrue(faults > 110 && faults < 190, `${faults} of 300`)
-      assert.sameMembers([...new Set(first.map(({ status }) => status))], [0, 200, 404, 429, 502, 503, 504])
-      const outcome = (requests: typeof first) => requests.map(({ isFault, status }) => `${status}${isFault}`)
-      assert.deepStrictEqual(outcome(yield* walk("a")), outcome(first))
-      assert.notDeepEqual(outcome(yield* walk("b")), outcome(first))
+      const faults = first.filter((fault) => fault !== undefined)
+      assert.isTrue(faults.length > 110 && faults.length < 190, `${faults.length} of 400`)
+      assert.sameMembers([...new Set(faults)].filter((fault) => fault !== "outage"), [...accidentNames("r2z2")])
+      assert.deepStrictEqual(yield* walk("a"), first)
+      assert.notDeepEqual(yield* walk("b"), first)
+    }))
+
+  it.live("never meet one path three times in a row", () =>
+    Effect.gen(function*() {
+      const sandbox = yield* start({ ...manual, speed: 10_000, faults: 1 })
+      for (let each = 0; each < 30; each++) yield* promise(() => get(sandbox, "/esi/status").catch(() => undefined))
+      assert.strictEqual(
+        sandbox.requests().map(({ fault }) => fault === undefined || fault === "outage" ? "-" : "f").join(""),
+        "ff-".repeat(10)
+      )
+    }))
+
+  it.live("are an outage now and then, of one upstream", () =>
+    Effect.sync(() => {
+      const accident = makeAccidents("outage", 1, 1)
+      const ask = (upstream: "esi" | "r2z2", at: number) =>
+        accident({ upstream, path: "/" + Math.random(), at } as Parameters<typeof accident>[0])?.name
+      let at = 0
+      while (ask("esi", at) !== "outage") at += 1000
+      assert.notStrictEqual(ask("r2z2", at), "outage")
+      while (ask("esi", at) === "outage") at += 1000
+      assert.isAtLeast(at, 600_000)
+    }))
+})
+
+describe("a body", () => {
+  it.live("drips, or breaks off", () =>
+    Effect.gen(function*() {
+      const sandbox = yield* start(manual)
+      const { killmail, path } = someMail()
+      sandbox.knowToEsi(killmail)
+      sandbox.intercept(({ count }) => count === 1 ? { dripMillis: 200 } : { resetWithin: true })
+      const began = performance.now()
+      const answer = yield* promise(() => get(sandbox, `/esi${path}`))
+      const headersAfter = performance.now() - began
+      assert.deepStrictEqual(yield* promise(() => answer.json()), killmail)
+      assert.isBelow(headersAfter, 150)
+      assert.isAbove(performance.now() - began, 190)
+      const broken = yield* promise(() => get(sandbox, `/esi${path}`))
+      assert.strictEqual(broken.status, 200)
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.tryPromise(() => broken.text()))))
     }))
 })
