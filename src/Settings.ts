@@ -264,6 +264,11 @@ const definitions = {
     "killmaild",
     "queueID at RedisQ: one a deployment, remembered there for 3 hours"
   )),
+  everefUrl: baseUrl(
+    "KILLMAILD_EVEREF_URL",
+    "https://data.everef.net",
+    "EVE Ref's archives: what things cost on each day"
+  ),
   sdeUrl: baseUrl(
     "KILLMAILD_SDE_URL",
     "https://developers.eveonline.com/static-data",

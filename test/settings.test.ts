@@ -27,6 +27,7 @@ const malformed: Environment = {
   KILLMAILD_R2Z2_URL: "",
   KILLMAILD_REDISQ_URL: "ws://localhost",
   KILLMAILD_REDISQ_ID: "",
+  KILLMAILD_EVEREF_URL: "data.everef.net",
   KILLMAILD_SDE_URL: "developers.eveonline.com",
   KILLMAILD_LOG_FORMAT: "xml",
   KILLMAILD_LOG_LEVEL: "loud",
