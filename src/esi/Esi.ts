@@ -1,21 +1,19 @@
 /**
  * What killmaild asks of ESI, EVE's own API: with retries, within its limits, and nothing twice.
- * The way of a question: Esi → EsiClient (budgets, one request) → ESI; Tranquility where answers look like a downtime.
+ * The way of a question: Esi → Ask (retries) → EsiClient (budgets, one request) → ESI; Tranquility where answers look like
+ * a downtime.
  */
-import { Context, Effect, Layer, Option, Random, Schema } from "effect"
+import { Context, Effect, Layer, Option, Schema } from "effect"
 import type { SqlError } from "effect/sql"
 import { crashPoint } from "../CrashPoint.ts"
 import { Killmail, type KillmailRef } from "../domain/Killmail.ts"
 import { CachedData } from "../store/CachedData.ts"
-import { type EsiAnswer, isHtml } from "./EsiAnswer.ts"
-import { EsiClient, type EsiRequest } from "./EsiClient.ts"
-import { EsiError, EsiPaused, type EsiReason, EsiUndecodable } from "./EsiError.ts"
+import { makeAsk } from "./Ask.ts"
+import { isHtml } from "./EsiAnswer.ts"
+import { EsiClient } from "./EsiClient.ts"
+import { EsiError, EsiUndecodable } from "./EsiError.ts"
 import { countCache } from "./EsiMetrics.ts"
 import { Tranquility, tranquilityBucket } from "./Tranquility.ts"
-
-/** 2 quick retries: what lasts longer is the job's to repeat. */
-const retries = 2
-const backoffMillis = 200
 
 /** A body never changes; the ledger remembers it for good. */
 const keptMillis = 24 * 3_600_000
@@ -41,42 +39,8 @@ export class Esi extends Context.Service<Esi, {
   static readonly layerNoDeps = Layer.effect(
     Esi,
     Effect.gen(function*() {
-      const client = yield* EsiClient
-      const tranquility = yield* Tranquility
+      const ask = yield* makeAsk
       const cache = yield* CachedData
-
-      /** Fails with the answer's problem when that is not a passing one, or did not pass. */
-      const ask = Effect.fnUntraced(
-        function*<A>(request: EsiRequest, decode: (answer: EsiAnswer) => Effect.Effect<A, EsiError>) {
-          const { path } = request
-          const whileDown = (waitMillis: number) => {
-            const why = "Tranquility is down."
-            return new EsiError({ reason: new EsiPaused({ path, bucket: tranquilityBucket, waitMillis, why }) })
-          }
-          let failures = 0
-          while (true) {
-            const outcome = yield* client.get(request).pipe(
-              Effect.flatMap(decode),
-              Effect.map((value) => ({ value })),
-              Effect.catchTag("EsiError", Effect.succeed)
-            )
-            if ("value" in outcome) return outcome.value
-            const { reason } = outcome
-            if (reason._tag === "EsiPaused" && reason.bucket === tranquilityBucket) {
-              const wait = yield* tranquility.check({ suspected: false })
-              if (wait > 0) return yield* whileDown(wait)
-            } else if (!isPassing(reason)) {
-              return yield* outcome
-            } else if (failures < retries) {
-              yield* Effect.sleep(backoffMillis * 2 ** failures * (1 + (yield* Random.next)))
-              failures += 1
-            } else {
-              const wait = looksLikeDowntime(reason) ? yield* tranquility.check({ suspected: true }) : 0
-              return yield* wait > 0 ? whileDown(wait) : outcome
-            }
-          }
-        }
-      )
 
       const killmail = Effect.fn("Esi.killmail")(function*(ref: KillmailRef) {
         yield* Effect.annotateCurrentSpan("killmail.id", ref.killmail_id)
@@ -123,9 +87,3 @@ const decodeKillmail = (ref: KillmailRef, path: string) => (text: string): Effec
           : undecodable(path, `it is killmail ${killmail.killmail_id}.`)
       )
     )
-
-/** May be gone at the next try. */
-const isPassing = (reason: EsiReason): boolean => reason._tag === "EsiUnavailable" || reason._tag === "EsiUndecodable"
-
-const looksLikeDowntime = (reason: EsiReason): boolean =>
-  reason._tag === "EsiUnavailable" && (reason.status === undefined || (reason.status >= 502 && reason.status <= 504))
