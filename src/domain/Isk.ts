@@ -9,7 +9,7 @@ export type Isk = bigint
 /** What the columns numeric(20,2) hold: a hundredth less than 10^18 ISK. */
 export const largestIsk: Isk = 10n ** 20n - 1n
 
-/** Exact for whole hundredths up to 4 × 10^13 ISK. What is no amount (negative, NaN, infinite) is undefined. */
+/** Exact for whole hundredths up to 3 × 10^13 ISK. What is no amount (negative, NaN, infinite) is undefined. */
 export const iskOf = (amount: number): Isk | undefined => {
   const hundredths = Math.round(amount * 100)
   return hundredths >= 0 && hundredths < Infinity ? BigInt(hundredths) : undefined

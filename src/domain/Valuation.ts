@@ -143,7 +143,13 @@ const fittedFlags: ReadonlyArray<readonly [first: number, last: number]> = [
 ]
 
 /** Half of what a column holds, so that two such sums fit into one: more is no killmail of EVE. */
-const sumOf = (lines: ReadonlyArray<ValuedLine>, quantityOf: (line: ValuedLine) => number): Isk =>
-  atMost(largestIsk / 2n, lines.reduce((sum, line) => sum + line.price * BigInt(quantityOf(line)), 0n))
+const sumOf = (lines: ReadonlyArray<ValuedLine>, quantityOf: (line: ValuedLine) => number): Isk => {
+  let sum = 0n
+  for (const line of lines) {
+    const quantity = quantityOf(line)
+    if (quantity > 0) sum += line.price * BigInt(quantity)
+  }
+  return atMost(largestIsk / 2n, sum)
+}
 
 const atMost = (most: Isk, isk: Isk): Isk => isk < most ? isk : most
