@@ -99,24 +99,32 @@ describe("what it costs to build", () => {
 
   it("tells which materials have no price", () => {
     assert.deepStrictEqual(
-      buildCost(hullOf(587, rifter), (typeId) =>
-        typeId === 36 || typeId === 37 ? { price: 0n, unpriced: [typeId] } : { price: 100n, unpriced: [] }),
+      buildCost(
+        hullOf(587, rifter),
+        (typeId) => typeId === 36 || typeId === 37 ? { price: 0n, unpriced: [typeId] } : { price: 100n, unpriced: [] }
+      ),
       { price: 3_420_000n, unpriced: [36, 37] }
     )
   })
 
   it("does not count the plain thing that is upgraded to one of its own kind", () => {
-    assert.deepStrictEqual(buildCost(hullOf(32_250, [[32_250, 1, 1], [34, 10, 9]]), () => ({
-      price: 100n,
-      unpriced: []
-    }))?.price, 900n)
+    assert.deepStrictEqual(
+      buildCost(hullOf(32_250, [[32_250, 1, 1], [34, 10, 9]]), () => ({
+        price: 100n,
+        unpriced: []
+      }))?.price,
+      900n
+    )
   })
 
   it("a customs office is a gantry's and that of 8 of each of four commodities", () => {
-    assert.deepStrictEqual(buildCost(typeOf(2233), (typeId) => ({ price: typeId === 3962 ? 7n : 100n, unpriced: [] })), {
-      price: 3207n,
-      unpriced: []
-    })
+    assert.deepStrictEqual(
+      buildCost(typeOf(2233), (typeId) => ({ price: typeId === 3962 ? 7n : 100n, unpriced: [] })),
+      {
+        price: 3207n,
+        unpriced: []
+      }
+    )
   })
 
   it("is unknown for what nobody builds", () => {

@@ -64,7 +64,8 @@ describe("the market's price of a day", () => {
     const { body } = jsonOf<{ body: ReadonlyArray<{ date: string; average: number }> }>(
       "market/esi-markets-history-sample.json"
     )
-    const newestFirst = body.map(({ average, date }): DailyAverage => ({ day: date, average, source: "esi" })).toReversed()
+    const newestFirst = body.map(({ average, date }): DailyAverage => ({ day: date, average, source: "esi" }))
+      .toReversed()
     for (let skip = 0; skip + 34 <= newestFirst.length; skip++) {
       const window = newestFirst.slice(skip, skip + 34)
       const price = smoothedPrice(newestFirst.slice(skip))!

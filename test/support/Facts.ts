@@ -93,11 +93,14 @@ export interface RecordedMail {
 /** The tables of corpus/sde. They have neither blueprints nor the tree of market groups. */
 export const corpusFacts = (): StaticFacts => {
   const dogma = new Map(
-    tableOf("sde/type-dogma.csv.gz").map((row) => [row["type_id"], [
-      [633, row["meta_level"]],
-      [1211, row["heat_damage"]],
-      [1547, row["rig_size"]]
-    ] as const])
+    tableOf("sde/type-dogma.csv.gz").map((row) => [
+      row["type_id"],
+      [
+        [633, row["meta_level"]],
+        [1211, row["heat_damage"]],
+        [1547, row["rig_size"]]
+      ] as const
+    ])
   )
   return factsOf(
     tableOf("sde/types.csv.gz").map((row) =>
