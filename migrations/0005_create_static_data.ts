@@ -144,6 +144,14 @@ export default Effect.gen(function*() {
       missing text[] not null
     )`
 
+  // Raised with every change, for those who keep a copy of what they read.
+  yield* sql`
+    create table static_data_version (
+      singleton boolean primary key default true check (singleton),
+      version integer not null
+    )`
+  yield* sql`insert into static_data_version (version) values (0)`
+
   // Types and systems that killmails name and nobody here knows: ESI is to be asked. unknown_at: ESI knows none such.
   yield* sql`
     create table static_data_requests (

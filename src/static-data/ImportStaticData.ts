@@ -4,8 +4,9 @@
  */
 import { Effect, Option, Result, Schema, Stream } from "effect"
 import { Leases } from "../store/Leases.ts"
-import { type Incoming, type StaticDataBuild, StaticDataImports, type StaticTable } from "../store/StaticDataImports.ts"
-import { type Member, members, type Names, type Rows } from "./Members.ts"
+import { type Incoming, type StaticDataBuild, StaticDataImports } from "../store/StaticDataImports.ts"
+import type { StaticRows, StaticTable } from "../store/StaticTables.ts"
+import { type Member, members, type Names } from "./Members.ts"
 import * as Sde from "./Sde.ts"
 import * as SdeZip from "./SdeZip.ts"
 
@@ -138,7 +139,7 @@ const readMembers = Effect.fnUntraced(
   }
 )
 
-const parse = (member: Member, line: string, names: Names): Result.Result<Rows, string> => {
+const parse = (member: Member, line: string, names: Names): Result.Result<StaticRows, string> => {
   let value: unknown
   try {
     value = JSON.parse(line)

@@ -3,16 +3,13 @@
  * names are taken in English.
  */
 import { Result, Schema } from "effect"
-import type { StaticRow, StaticTable } from "../store/StaticDataImports.ts"
-
-/** Rows by table. */
-export type Rows = { readonly [T in StaticTable]?: ReadonlyArray<StaticRow<T>> }
+import type { StaticRows, StaticTable } from "../store/StaticTables.ts"
 
 export interface Member {
   readonly file: string
   readonly tables: ReadonlyArray<StaticTable>
   /** The rows of one parsed line, or what is wrong with it. */
-  readonly rows: (line: unknown, names: Names) => Result.Result<Rows, string>
+  readonly rows: (line: unknown, names: Names) => Result.Result<StaticRows, string>
 }
 
 /** What other things are named after, by id: systems, suns, planets, moons, corporations; and operations of stations. */
@@ -22,13 +19,13 @@ export interface Names {
 }
 
 /** What rules of `domain/` read: tech level, meta level, heat damage, rig size. More of them means a new `revision`. */
-const attributesRead = new Set([422, 633, 1211, 1547])
+export const attributesRead: ReadonlySet<number> = new Set([422, 633, 1211, 1547])
 
 const member = <A>(
   file: string,
   tables: ReadonlyArray<StaticTable>,
   line: Schema.Codec<A, unknown>,
-  rows: (line: A, names: Names) => Rows
+  rows: (line: A, names: Names) => StaticRows
 ): Member => {
   const decode = Schema.decodeUnknownResult(line)
   return {
@@ -72,7 +69,7 @@ const celestial = (
     readonly position?: typeof Position.Type
   },
   name: string | undefined
-): Rows => ({
+): StaticRows => ({
   celestials: [{
     celestial_id: line._key,
     solar_system_id: line.solarSystemID,

@@ -24,8 +24,8 @@ export interface SdeZip {
   readonly unusable: (member: string, line: number, problem: string) => SdeUnusable
 }
 
-/** Lines of a batch, or a few more: some megabytes. */
-const batchSize = 2000
+/** Lines of a batch, or a few more: a few megabytes. */
+const batchSize = 1000
 /** The longest in CCP's data have some 20,000 characters. */
 const longestLine = 16 * 1024 * 1024
 

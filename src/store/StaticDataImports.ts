@@ -4,95 +4,9 @@
  */
 import { Context, Effect, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import { pgArray, pgColumn } from "./PgArray.ts"
-import { staticDataChannel } from "./StaticDataStore.ts"
-
-interface Table {
-  /** Postgres' types by column. */
-  readonly columns: Readonly<Record<string, "integer" | "bigint" | "float8" | "boolean" | "text">>
-  readonly key: ReadonlyArray<string>
-  /** Rows that share this column's value with new rows and are not among them are gone. Without it, rows stay for ever. */
-  readonly replaces?: string
-}
-
-const tables = {
-  types: {
-    columns: {
-      type_id: "integer",
-      name: "text",
-      group_id: "integer",
-      market_group_id: "integer",
-      meta_group_id: "integer",
-      published: "boolean"
-    },
-    key: ["type_id"]
-  },
-  groups: { columns: { group_id: "integer", name: "text", category_id: "integer" }, key: ["group_id"] },
-  categories: { columns: { category_id: "integer", name: "text" }, key: ["category_id"] },
-  market_groups: {
-    columns: { market_group_id: "integer", name: "text", parent_group_id: "integer" },
-    key: ["market_group_id"]
-  },
-  type_dogma: {
-    columns: { type_id: "integer", attribute_id: "integer", value: "float8" },
-    key: ["type_id", "attribute_id"],
-    replaces: "type_id"
-  },
-  type_materials: {
-    columns: { type_id: "integer", material_type_id: "integer", quantity: "bigint" },
-    key: ["type_id", "material_type_id"],
-    replaces: "type_id"
-  },
-  blueprints: {
-    columns: { blueprint_type_id: "integer", product_type_id: "integer", output_quantity: "bigint" },
-    key: ["blueprint_type_id"]
-  },
-  blueprint_materials: {
-    columns: { blueprint_type_id: "integer", material_type_id: "integer", quantity: "bigint" },
-    key: ["blueprint_type_id", "material_type_id"],
-    replaces: "blueprint_type_id"
-  },
-  solar_systems: {
-    columns: {
-      solar_system_id: "integer",
-      name: "text",
-      constellation_id: "integer",
-      region_id: "integer",
-      security: "float8"
-    },
-    key: ["solar_system_id"]
-  },
-  constellations: {
-    columns: { constellation_id: "integer", name: "text", region_id: "integer" },
-    key: ["constellation_id"]
-  },
-  regions: { columns: { region_id: "integer", name: "text" }, key: ["region_id"] },
-  celestials: {
-    columns: {
-      celestial_id: "integer",
-      solar_system_id: "integer",
-      type_id: "integer",
-      group_id: "integer",
-      x: "float8",
-      y: "float8",
-      z: "float8",
-      name: "text"
-    },
-    key: ["celestial_id"],
-    replaces: "group_id"
-  },
-  factions: { columns: { faction_id: "integer", name: "text" }, key: ["faction_id"] },
-  npc_corporations: {
-    columns: { corporation_id: "integer", name: "text", ticker: "text", faction_id: "integer" },
-    key: ["corporation_id"]
-  }
-} satisfies Record<string, Table>
-
-export type StaticTable = keyof typeof tables
-/** A row of a table; a column without a value is null. */
-export type StaticRow<T extends StaticTable> = {
-  readonly [C in keyof (typeof tables)[T]["columns"]]: number | string | boolean | null
-}
+import { pgArray } from "./PgArray.ts"
+import { raiseVersion } from "./StaticDataStore.ts"
+import { addRows, type StaticRow, type StaticTable, staticTables } from "./StaticTables.ts"
 
 /** A build that was imported. */
 export interface StaticDataBuild {
@@ -147,15 +61,7 @@ export class StaticDataImports extends Context.Service<StaticDataImports, {
             yield* sql.unsafe(`create temp table incoming_${table} (like ${table} including indexes) on commit drop`)
             prepared.add(table)
           }
-          const columns = Object.entries(tables[table].columns)
-          yield* sql.unsafe(
-            `insert into incoming_${table}
-             select * from unnest(${columns.map(([, type], index) => `$${index + 1}::${type}[]`).join()})
-             on conflict do nothing`,
-            columns.map(([column]) =>
-              pgColumn(rows as ReadonlyArray<Record<string, string | number>>, (row) => row[column])
-            )
-          )
+          yield* addRows(sql, `incoming_${table}`, table, rows)
         })
 
         const merge: Incoming["merge"] = Effect.fnUntraced(function*(table) {
@@ -181,7 +87,7 @@ export class StaticDataImports extends Context.Service<StaticDataImports, {
         sql.withTransaction(Effect.gen(function*() {
           const [build, result] = yield* fill(incomingTables())
           yield* remember(build)
-          yield* sql`select pg_notify(${staticDataChannel}, 'imported')`
+          yield* raiseVersion(sql)
           return result
         }))
 
@@ -191,7 +97,7 @@ export class StaticDataImports extends Context.Service<StaticDataImports, {
 }
 
 const mergeStatement = (name: StaticTable): string => {
-  const { columns, key, replaces }: Table = tables[name]
+  const { columns, key, replaces } = staticTables[name]
   const all = Object.keys(columns)
   const others = all.filter((column) => !key.includes(column))
   const of = (alias: string, names: ReadonlyArray<string>) => names.map((column) => `${alias}.${column}`).join()

@@ -1,12 +1,9 @@
 /** Reads what is known of the game itself, and keeps what ESI told of types and systems that CCP's static data lack. */
-import { PgClient } from "@effect/sql-pg"
-import { Context, Effect, Layer, type Queue, type Scope } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { SystemFacts, TypeFacts } from "../domain/StaticData.ts"
-import { pgArray, pgColumn } from "./PgArray.ts"
-
-/** Told when something of the static data is new; the payload is `imported`, or `learned` for additions alone. */
-export const staticDataChannel = "static_data"
+import { pgArray } from "./PgArray.ts"
+import { addRows, type StaticRows, type StaticTable } from "./StaticTables.ts"
 
 /** Ids of types and systems. */
 export interface StaticIds {
@@ -22,27 +19,6 @@ export interface Celestial {
   readonly z: number
 }
 
-/** What ESI tells of a type; its group and category with it. */
-export interface LearnedType {
-  readonly typeId: number
-  readonly name: string
-  readonly group: { readonly id: number; readonly name: string; readonly categoryId: number }
-  readonly category: { readonly id: number; readonly name: string }
-  readonly marketGroupId: number | null
-  readonly metaGroupId: number | null
-  readonly published: boolean
-  readonly dogma: ReadonlyArray<{ readonly attributeId: number; readonly value: number }>
-}
-
-/** What ESI tells of a system; its constellation and region with it. */
-export interface LearnedSystem {
-  readonly systemId: number
-  readonly name: string
-  readonly security: number
-  readonly constellation: { readonly id: number; readonly name: string }
-  readonly region: { readonly id: number; readonly name: string }
-}
-
 export class StaticDataStore extends Context.Service<StaticDataStore, {
   /** These types, and all types that they are built of. Unknown ones are absent. */
   readonly types: (typeIds: ReadonlyArray<number>) => Effect.Effect<ReadonlyArray<TypeFacts>, SqlError.SqlError>
@@ -51,32 +27,29 @@ export class StaticDataStore extends Context.Service<StaticDataStore, {
   readonly celestials: (systemId: number) => Effect.Effect<ReadonlyArray<Celestial>, SqlError.SqlError>
   /** Names by id, of anything that the game itself has; unknown ones are absent. */
   readonly names: (ids: ReadonlyArray<number>) => Effect.Effect<ReadonlyMap<number, string>, SqlError.SqlError>
-  /** What changes from now on; the payloads of `staticDataChannel`. */
-  readonly changes: Effect.Effect<
-    Queue.Dequeue<{ readonly payload: string | undefined }, SqlError.SqlError>,
-    SqlError.SqlError,
-    Scope.Scope
-  >
+  /** Another number whenever something of all this has changed. */
+  readonly version: Effect.Effect<number, SqlError.SqlError>
 
-  /** Remembers that ESI is to be asked for these. Returns how many nobody had wanted before. */
-  readonly request: (ids: StaticIds) => Effect.Effect<number, SqlError.SqlError>
+  /** Remembers that ESI is to be asked for these. */
+  readonly request: (ids: StaticIds) => Effect.Effect<void, SqlError.SqlError>
   /** The oldest requests, at most `limit` of each kind, without those that came to be known in another way. */
   readonly requested: (limit: number) => Effect.Effect<StaticIds, SqlError.SqlError>
   /** ESI knows none such: not to be asked again until the request is forgotten. */
   readonly refuse: (kind: "type" | "system", id: number) => Effect.Effect<void, SqlError.SqlError>
   /** So that unknown ids are asked for again, should they be seen again. Returns how many. */
   readonly forgetRefused: (olderThanHours: number) => Effect.Effect<number, SqlError.SqlError>
-  /** Keeps what ESI told, and tells `changes`. What an import brought meanwhile stays. */
-  readonly learn: (
-    types: ReadonlyArray<LearnedType>,
-    systems: ReadonlyArray<LearnedSystem>
-  ) => Effect.Effect<void, SqlError.SqlError>
+  /** Those of these ids that the table has, with the category or region that they belong to; 0 for what is on top. */
+  readonly known: (
+    table: "groups" | "categories" | "constellations" | "regions",
+    ids: ReadonlyArray<number>
+  ) => Effect.Effect<ReadonlyMap<number, number>, SqlError.SqlError>
+  /** Keeps what ESI told. Rows that an import brought meanwhile stay as they are. */
+  readonly learn: (rows: StaticRows) => Effect.Effect<void, SqlError.SqlError>
 }>()("killmaild/store/StaticDataStore") {
   static readonly layer = Layer.effect(
     StaticDataStore,
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
-      const pg = yield* PgClient.PgClient
 
       const types: StaticDataStore["Service"]["types"] = (typeIds) =>
         Effect.map(
@@ -151,17 +124,18 @@ export class StaticDataStore extends Context.Service<StaticDataStore, {
           (rows) => new Map(rows.map(({ id, name }) => [id, name]))
         )
 
+      const version = Effect.map(
+        sql<{ version: number }>`select version from static_data_version`,
+        ([row]) => row!.version
+      )
+
       const request: StaticDataStore["Service"]["request"] = ({ systemIds, typeIds }) =>
-        Effect.map(
-          sql`
-            insert into static_data_requests (kind, id)
-            select 'type', unnest(${pgArray(typeIds)}::integer[])
-            union all
-            select 'system', unnest(${pgArray(systemIds)}::integer[])
-            on conflict do nothing
-            returning id`,
-          (rows) => rows.length
-        )
+        Effect.asVoid(sql`
+          insert into static_data_requests (kind, id)
+          select 'type', unnest(${pgArray(typeIds)}::integer[])
+          union all
+          select 'system', unnest(${pgArray(systemIds)}::integer[])
+          on conflict do nothing`)
 
       const requested: StaticDataStore["Service"]["requested"] = Effect.fnUntraced(function*(limit) {
         yield* sql`
@@ -194,74 +168,23 @@ export class StaticDataStore extends Context.Service<StaticDataStore, {
           (rows) => rows.length
         )
 
-      const learnTypes = Effect.fnUntraced(function*(learned: ReadonlyArray<LearnedType>) {
-        const dogma = learned.flatMap(({ dogma, typeId }) => dogma.map((attribute) => ({ ...attribute, typeId })))
-        yield* sql`
-          insert into categories (category_id, name)
-          select * from unnest(
-            ${pgColumn(learned, (type) => type.category.id)}::integer[],
-            ${pgColumn(learned, (type) => type.category.name)}::text[])
-          on conflict do nothing`
-        yield* sql`
-          insert into groups (group_id, name, category_id)
-          select * from unnest(
-            ${pgColumn(learned, (type) => type.group.id)}::integer[],
-            ${pgColumn(learned, (type) => type.group.name)}::text[],
-            ${pgColumn(learned, (type) => type.group.categoryId)}::integer[])
-          on conflict do nothing`
-        yield* sql`
-          insert into types (type_id, name, group_id, market_group_id, meta_group_id, published)
-          select * from unnest(
-            ${pgColumn(learned, (type) => type.typeId)}::integer[],
-            ${pgColumn(learned, (type) => type.name)}::text[],
-            ${pgColumn(learned, (type) => type.group.id)}::integer[],
-            ${pgColumn(learned, (type) => type.marketGroupId)}::integer[],
-            ${pgColumn(learned, (type) => type.metaGroupId)}::integer[],
-            ${pgColumn(learned, (type) => type.published)}::boolean[])
-          on conflict do nothing`
-        yield* sql`
-          insert into type_dogma (type_id, attribute_id, value)
-          select * from unnest(
-            ${pgColumn(dogma, (attribute) => attribute.typeId)}::integer[],
-            ${pgColumn(dogma, (attribute) => attribute.attributeId)}::integer[],
-            ${pgColumn(dogma, (attribute) => attribute.value)}::float8[])
-          on conflict do nothing`
-      })
+      const known: StaticDataStore["Service"]["known"] = (table, ids) => {
+        const [id, belongsTo] = hierarchy[table]
+        return Effect.map(
+          sql<{ id: number; belongsTo: number }>`
+            select ${sql(id)} as id, ${sql.literal(belongsTo)} as "belongsTo"
+            from ${sql(table)}
+            where ${sql(id)} = any(${pgArray(ids)}::integer[])`,
+          (rows) => new Map(rows.map(({ belongsTo, id }) => [id, belongsTo]))
+        )
+      }
 
-      const learnSystems = Effect.fnUntraced(function*(learned: ReadonlyArray<LearnedSystem>) {
-        yield* sql`
-          insert into regions (region_id, name)
-          select * from unnest(
-            ${pgColumn(learned, (system) => system.region.id)}::integer[],
-            ${pgColumn(learned, (system) => system.region.name)}::text[])
-          on conflict do nothing`
-        yield* sql`
-          insert into constellations (constellation_id, name, region_id)
-          select * from unnest(
-            ${pgColumn(learned, (system) => system.constellation.id)}::integer[],
-            ${pgColumn(learned, (system) => system.constellation.name)}::text[],
-            ${pgColumn(learned, (system) => system.region.id)}::integer[])
-          on conflict do nothing`
-        yield* sql`
-          insert into solar_systems (solar_system_id, name, constellation_id, region_id, security)
-          select * from unnest(
-            ${pgColumn(learned, (system) => system.systemId)}::integer[],
-            ${pgColumn(learned, (system) => system.name)}::text[],
-            ${pgColumn(learned, (system) => system.constellation.id)}::integer[],
-            ${pgColumn(learned, (system) => system.region.id)}::integer[],
-            ${pgColumn(learned, (system) => system.security)}::float8[])
-          on conflict do nothing`
-      })
-
-      const learn: StaticDataStore["Service"]["learn"] = (learnedTypes, learnedSystems) =>
+      const learn: StaticDataStore["Service"]["learn"] = (rows) =>
         sql.withTransaction(Effect.gen(function*() {
-          if (learnedTypes.length > 0) yield* learnTypes(learnedTypes)
-          if (learnedSystems.length > 0) yield* learnSystems(learnedSystems)
-          yield* sql`
-            delete from static_data_requests
-            where kind = 'type' and id = any(${pgColumn(learnedTypes, ({ typeId }) => typeId)}::integer[])
-              or kind = 'system' and id = any(${pgColumn(learnedSystems, ({ systemId }) => systemId)}::integer[])`
-          yield* sql`select pg_notify(${staticDataChannel}, 'learned')`
+          for (const table of Object.keys(rows) as ReadonlyArray<StaticTable>) {
+            yield* addRows(sql, table, table, rows[table] as ReadonlyArray<never>)
+          }
+          yield* raiseVersion(sql)
         }))
 
       return StaticDataStore.of({
@@ -269,16 +192,28 @@ export class StaticDataStore extends Context.Service<StaticDataStore, {
         systems,
         celestials,
         names,
-        changes: pg.listen(staticDataChannel),
+        version,
         request,
         requested,
         refuse,
         forgetRefused,
+        known,
         learn
       })
     })
   )
 }
+
+/** Key and what a row belongs to. */
+const hierarchy = {
+  groups: ["group_id", "category_id"],
+  categories: ["category_id", "0"],
+  constellations: ["constellation_id", "region_id"],
+  regions: ["region_id", "0"]
+} as const
+
+/** In the transaction that changes something. */
+export const raiseVersion = (sql: SqlClient.SqlClient) => sql`update static_data_version set version = version + 1`
 
 type TypeRow = Omit<TypeFacts, "dogma"> & {
   readonly dogma: ReadonlyArray<readonly [attributeId: number, value: number]>
