@@ -1,15 +1,20 @@
 /** The role `jobs` on one page: which jobs there are, who handles them, and in which pools. */
 import { Effect, Layer, type Redacted } from "effect"
 import { Esi } from "./esi/Esi.ts"
+import { EsiUniverse } from "./esi/EsiUniverse.ts"
 import * as Housekeeping from "./Housekeeping.ts"
 import { ingestKillmail } from "./intake/IngestKillmail.ts"
 import { Recorder } from "./intake/Recorder.ts"
 import { canary, release } from "./jobs/Canary.ts"
 import * as JobRunner from "./jobs/JobRunner.ts"
 import { Settings } from "./Settings.ts"
+import { learnStaticData } from "./static-data/LearnStaticData.ts"
+import { refreshStaticData } from "./static-data/RefreshStaticData.ts"
 import { isLostConnection } from "./store/Database.ts"
 
-type Handlers = typeof ingestKillmail | typeof canary | typeof Housekeeping.handlers[number]
+const later = [...Housekeeping.handlers, refreshStaticData, learnStaticData]
+
+type Handlers = typeof ingestKillmail | typeof canary | typeof later[number]
 
 /** Runs the jobs in this process. */
 export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost">) =>
@@ -17,10 +22,10 @@ export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost
     Effect.map(Settings, ({ concurrency }) =>
       JobRunner.layer<JobRunner.Services<Handlers>>(url, { ...life, isLost: isLostConnection }, [
         { handlers: [ingestKillmail, canary], concurrency, fetchAhead: concurrency * 2, recorded: false },
-        { handlers: Housekeeping.handlers, concurrency: 4, fetchAhead: 0, recorded: true }
+        { handlers: later, concurrency: 4, fetchAhead: 0, recorded: true }
       ]))
   ).pipe(
     Layer.provide(Recorder.layer),
-    Layer.provide(Esi.layer),
+    Layer.provide([Esi.layer, EsiUniverse.layer]),
     Layer.merge(release(life.applicationName))
   )

@@ -31,7 +31,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   // The top.
   Housekeeping: ["jobs", "store"],
   Stores: ["jobs", "store"],
-  Jobs: ["Settings", "jobs", "store", "esi", "intake", "Housekeeping"],
+  Jobs: ["Settings", "jobs", "store", "esi", "static-data", "intake", "Housekeeping"],
   JobsMain: ["Settings", "telemetry", "jobs", "store", "Stores", "Jobs"],
   Daemon: [
     "domain",
