@@ -69,8 +69,8 @@ const learnAll = Effect.gen(function*() {
   for (;;) {
     const { systemIds, typeIds } = yield* store.requested(chunk)
     if (typeIds.length === 0 && systemIds.length === 0) return learnt
-    learnt.types += yield* learnTypes(typeIds)
-    learnt.systems += yield* learnSystems(systemIds)
+    if (typeIds.length > 0) learnt.types += yield* learnTypes(typeIds)
+    if (systemIds.length > 0) learnt.systems += yield* learnSystems(systemIds)
   }
 })
 

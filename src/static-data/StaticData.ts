@@ -27,7 +27,10 @@ interface Position {
 }
 
 export interface Found {
-  /** Of all that is known, and all that it is built of. Stays as it is, whatever is imported meanwhile. */
+  /**
+   * Of all that is known, and of all that it is built of. The same object is given as long as nothing changes, and learns
+   * more with every call: what is worked out from it may be kept beside it.
+   */
   readonly facts: StaticFacts
   /** What is not known. */
   readonly missing: StaticIds
@@ -62,10 +65,13 @@ export class StaticData extends Context.Service<StaticData, {
       const factsFor: StaticData["Service"]["factsFor"] = (ids) =>
         Effect.suspend(() => {
           if (memory.types.size > mostTypes) memory = emptyMemory()
-          const { systems, types } = memory
+          const { facts, systems, types } = memory
           const newTypes = unknownTo(types, ids.typeIds)
           const newSystems = unknownTo(systems, ids.systemIds)
-          const found = () => foundIn(types, systems, ids)
+          const found = (): Found => ({
+            facts,
+            missing: { typeIds: missingIn(types, ids.typeIds), systemIds: missingIn(systems, ids.systemIds) }
+          })
           return newTypes.length === 0 && newSystems.length === 0
             ? Effect.succeed(found())
             : Effect.map(Effect.all([load(types, newTypes), loadSystems(systems, newSystems)]), found)
@@ -136,6 +142,7 @@ export class StaticData extends Context.Service<StaticData, {
 
 /** What was read at one version. `undefined`: it was looked for, and is not known. */
 interface Memory {
+  readonly facts: StaticFacts
   readonly types: Map<number, TypeFacts | undefined>
   readonly systems: Map<number, SystemFacts | undefined>
   readonly places: Map<number, ReadonlyArray<Celestial>>
@@ -143,26 +150,26 @@ interface Memory {
   readonly requested: Set<number>
 }
 
-const emptyMemory = (): Memory => ({
-  types: new Map(),
-  systems: new Map(),
-  places: new Map(),
-  names: new Map(),
-  requested: new Set()
-})
+const emptyMemory = (): Memory => {
+  const types: Memory["types"] = new Map()
+  const systems: Memory["systems"] = new Map()
+  return {
+    facts: { type: (id) => types.get(id), system: (id) => systems.get(id) },
+    types,
+    systems,
+    places: new Map(),
+    names: new Map(),
+    requested: new Set()
+  }
+}
 
 /** Each once, and none that the tables could not hold. */
 const unknownTo = (known: ReadonlyMap<number, unknown>, ids: ReadonlyArray<number>): ReadonlyArray<number> => [
   ...new Set(ids.filter((id) => !known.has(id) && id >= 0 && id < 2 ** 31))
 ]
 
-const foundIn = (types: Memory["types"], systems: Memory["systems"], ids: StaticIds): Found => ({
-  facts: { type: (id) => types.get(id), system: (id) => systems.get(id) },
-  missing: { typeIds: notFoundIn(types, ids.typeIds), systemIds: notFoundIn(systems, ids.systemIds) }
-})
-
-const notFoundIn = (known: ReadonlyMap<number, unknown>, ids: ReadonlyArray<number>): ReadonlyArray<number> => [
-  ...new Set(ids.filter((id) => known.has(id) && known.get(id) === undefined))
+const missingIn = (known: ReadonlyMap<number, unknown>, ids: ReadonlyArray<number>): ReadonlyArray<number> => [
+  ...new Set(ids.filter((id) => known.get(id) === undefined && known.has(id)))
 ]
 
 const nearestOf = (celestials: ReadonlyArray<Celestial>, { x, y, z }: Position): number | null => {

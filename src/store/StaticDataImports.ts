@@ -96,11 +96,12 @@ export class StaticDataImports extends Context.Service<StaticDataImports, {
   )
 }
 
+const of = (alias: string, columns: ReadonlyArray<string>) => columns.map((column) => `${alias}.${column}`).join()
+
 const mergeStatement = (name: StaticTable): string => {
   const { columns, key, replaces } = staticTables[name]
   const all = Object.keys(columns)
   const others = all.filter((column) => !key.includes(column))
-  const of = (alias: string, names: ReadonlyArray<string>) => names.map((column) => `${alias}.${column}`).join()
   return `
     merge into ${name} as kept
     using incoming_${name} as new
