@@ -35,8 +35,8 @@ export interface Needs {
 }
 
 /**
- * What the rules ask for, given what is loaded so far. Load what is new in it and ask again, until nothing is: once more
- * for a killmail of which something is valued by its materials, once more for each of these that is again.
+ * What the rules ask for, given what is loaded so far. Load what is new in it and ask again, until nothing is. What has no
+ * price yet counts as built, so the first answer has all its materials too, and with static data at hand no other follows.
  */
 export const needsOf = (killmail: Killmail, facts: StaticFacts, market: MarketFacts): Needs => {
   const day = priceDay(killmail)

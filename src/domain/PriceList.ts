@@ -26,7 +26,10 @@ export interface UnitPrice extends Priced {
 
 export type PriceList = (typeId: number) => UnitPrice
 
-/** Works a type out once, however often it is asked: keep it for all killmails of a day, while the facts are the same. */
+/**
+ * Works a type out once, however often it is asked: keep it for all killmails of a day, while the facts are the same. Ask
+ * it when all is loaded (`needsOf`): what was missing once stays missing in it.
+ */
 export const priceList = (day: Day, facts: StaticFacts, market: MarketFacts): PriceList => {
   const known = new Map<number, UnitPrice>()
   const priceOf: PriceList = (typeId) => {

@@ -46,7 +46,7 @@ export interface Valuation {
   readonly unpriced_items: number
 }
 
-/** A day's averages come in the course of the next one: an hour after midnight, the day before still counts. */
+/** The UTC day of the kill, but the first hour of a day (3,601 s) still belongs to the one before: zKillboard's rule. */
 export const priceDay = (killmail: Killmail): Day =>
   new Date(Date.parse(killmail.killmail_time) - 3_601_000).toISOString().slice(0, 10)
 
@@ -117,7 +117,7 @@ const goldenPodImplant = 33_329
 /** Asset Safety Wrap, and Plastic Wrap, in which couriers carry. */
 const wraps: ReadonlySet<number> = new Set([60, 3468])
 
-/** Mails before this one do not tell blueprint copies from originals; nearly all that were lost were copies. */
+/** Mails before this one do not tell blueprint copies from originals: zKillboard takes all for copies. */
 const firstWithCopies = 21_112_472
 
 const fixedPrice = ({ killmail_id }: Killmail, row: ItemRow, facts: StaticFacts): LinePrice | undefined => {

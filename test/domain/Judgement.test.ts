@@ -58,8 +58,10 @@ describe("what the rules need", () => {
     assert.strictEqual(judgement.valuation.unpriced_items, 0)
   })
 
-  it("is one round for most losses", () => {
+  it("is one round for most losses, and for all once the static data are at hand", () => {
     assert.strictEqual(loadFor(withVictim(loss, { ship_type_id: 587, items: [] })).rounds, 1)
+    const { prices } = needsOf(loss, everything, { averages: () => [], custom: () => undefined })
+    assert.deepStrictEqual([...prices].toSorted(), [titan, 21_009, 3297, 34].toSorted())
   })
 })
 

@@ -8,15 +8,8 @@ import type { MarketFacts } from "../../src/domain/Market.ts"
 import { pointsOf } from "../../src/domain/Points.ts"
 import { priceList } from "../../src/domain/PriceList.ts"
 import { priceDay, valuationOf } from "../../src/domain/Valuation.ts"
-import {
-  corpusFacts,
-  hasCorpus,
-  jsonOf,
-  linesOf,
-  type RecordedMail,
-  type RecordedZkb,
-  wellKnown
-} from "../support/Facts.ts"
+import { corpusFacts, hasCorpus, jsonOf, linesOf, type RecordedMail, type RecordedZkb } from "../support/Corpus.ts"
+import { wellKnown } from "../support/Facts.ts"
 
 describe.skipIf(!hasCorpus)("on recorded killmails", () => {
   const facts = hasCorpus ? corpusFacts() : undefined!

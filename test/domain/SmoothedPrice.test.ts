@@ -3,7 +3,8 @@ import { Schema } from "effect"
 import { iskNumber } from "../../src/domain/Isk.ts"
 import type { DailyAverage } from "../../src/domain/Market.ts"
 import { priceOfDay, smoothedPrice } from "../../src/domain/SmoothedPrice.ts"
-import { averagesUpTo, hasCorpus, jsonOf } from "../support/Facts.ts"
+import { hasCorpus, jsonOf } from "../support/Corpus.ts"
+import { averagesUpTo } from "../support/Facts.ts"
 
 const day = "2026-04-15"
 const smoothed = (...newestFirst: ReadonlyArray<number>) => smoothedPrice(averagesUpTo(day, newestFirst))

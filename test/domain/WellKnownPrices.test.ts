@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { groupPrices, wellKnownPrices } from "../../src/domain/WellKnownPrices.ts"
-import { corpusFacts, hasCorpus, wellKnown } from "../support/Facts.ts"
+import { corpusFacts, hasCorpus } from "../support/Corpus.ts"
+import { wellKnown } from "../support/Facts.ts"
 
 describe("well-known prices", () => {
   it("hold on their days only", () => {
