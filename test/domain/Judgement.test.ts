@@ -3,7 +3,8 @@ import { judge, needsOf } from "../../src/domain/Judgement.ts"
 import type { MarketFacts } from "../../src/domain/Market.ts"
 import { priceList } from "../../src/domain/PriceList.ts"
 import type { StaticFacts } from "../../src/domain/StaticData.ts"
-import { factsOf, marketOf, typeOf } from "../support/Facts.ts"
+import { priceDay } from "../../src/domain/Valuation.ts"
+import { averagesUpTo, factsOf, marketOf, typeOf } from "../support/Facts.ts"
 import { changed, crowd, mailOf, withVictim } from "../support/Mails.ts"
 
 const titan = 11_567
@@ -65,10 +66,40 @@ describe("what the rules need", () => {
   })
 })
 
+/** A New Eden in which every id is known, and most things have a price. */
+const anything: StaticFacts = {
+  type: (typeId) =>
+    typeOf(typeId, {
+      categoryId: [6, 7, 8, 18, 65][typeId % 5]!,
+      dogma: new Map([[633, typeId % 9], [1211, 1], [1547, typeId % 4 + 1]])
+    }),
+  system: (systemId) => ({
+    systemId,
+    name: "",
+    security: systemId % 20 / 10 - 1,
+    constellationId: 20_000_001,
+    regionId: 10_000_002
+  })
+}
+const anyMarket: MarketFacts = {
+  averages: (typeId, day) => typeId % 7 === 0 ? [] : averagesUpTo(day, [typeId / 100, 1e13, typeId % 1000]),
+  custom: () => undefined
+}
+
 describe("what the rules say", () => {
-  it("does not depend on the order of attackers", () => {
-    const of = (killmail: typeof loss) => judge(killmail, priceList("2026-04-15", everything, market), everything)
-    const gang = changed(loss, { attackers: crowd(60) })
-    assert.deepStrictEqual(of(changed(gang, { attackers: gang.attackers.toReversed() })), of(gang))
+  it("does not depend on the order of attackers and items, on thousands of mails", () => {
+    for (let k = 1; k <= 3000; k++) {
+      const killmail = mailOf("order", k)
+      const { attackers, victim: { items = [] } } = killmail
+      const turned = withVictim(changed(killmail, { attackers: attackers.toReversed() }), { items: items.toReversed() })
+      const [said, saidOfTurned] = [killmail, turned].map((mail) => {
+        const { valuation, ...rest } = judge(mail, priceList(priceDay(mail), anything, anyMarket), anything)
+        const { lines: _, ...totals } = valuation
+        return { ...rest, ...totals }
+      })
+      assert.deepStrictEqual(saidOfTurned, said, `mail ${k}`)
+      assert.isTrue(Number.isInteger(said!.points) && said!.points >= 1)
+      assert.strictEqual(said!.total, said!.destroyed + said!.dropped)
+    }
   })
 })
