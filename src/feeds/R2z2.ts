@@ -27,8 +27,8 @@ const headLag = 60
 const askedOneByOne = 64
 /** A file that cannot be read, or is an empty placeholder, is asked so often before it is stepped over. */
 const triesForPoison = 5
-/** A failed request is repeated twice before the feed starts again. */
-const hiccup = Schedule.jittered(Schedule.exponential("250 millis"))
+/** A failed request is repeated twice, after so long and twice as long, before the feed starts again. */
+const hiccupMillis = 250
 /** A refusal without Retry-After stops all requests for 5 minutes, doubling up to an hour. */
 const refusedMillis = 300_000
 const refusedMillisMax = 3_600_000
@@ -117,6 +117,7 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
   const limits = yield* RateLimits
   const budget = budgetFor(settings.r2z2Rate)
   const base = settings.r2z2Url.href.replace(/\/$/, "")
+  const hiccup = Schedule.jittered(Schedule.exponential(hiccupMillis / settings.scheduleSpeed))
   let refusals = 0
 
   /** 403 and 429 ban the address: nothing more is asked, by any replica, until the pause ends. */
