@@ -11,11 +11,12 @@ import { sandbox } from "./commands/Sandbox.ts"
 import { migrate, restored } from "./commands/Schema.ts"
 import { serve } from "./commands/Serve.ts"
 import { settings } from "./commands/ShowSettings.ts"
+import { staticData } from "./commands/StaticData.ts"
 import { version } from "./Settings.ts"
 
 const killmaild = Command.make("killmaild").pipe(
   Command.withDescription("Your own complete, live copy of EVE Online's killmails in one Postgres"),
-  Command.withSubcommands([serve, demo, sandbox, migrate, settings, add, queue, databaseUrl, restored])
+  Command.withSubcommands([serve, demo, sandbox, migrate, settings, add, queue, staticData, databaseUrl, restored])
 )
 
 /** The log level is a setting; the rest of what the library would add has no use here. */

@@ -54,6 +54,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "postgres",
     "jobs",
     "store",
+    "static-data",
     "intake",
     "broadcast",
     "api",
