@@ -105,7 +105,8 @@ const own: Readonly<Record<UpstreamName, Readonly<Record<string, Accident>>>> = 
     stale: () => ({ stale: true }),
     another_file: () => ({ alter: oneMore("sequence_id") })
   },
-  redisq: {}
+  redisq: {},
+  everef: {}
 }
 
 const oneMore = (field: string) => (body: string): string =>

@@ -6,8 +6,10 @@ import { createHash } from "node:crypto"
 import { STATUS_CODES } from "node:http"
 import type { Killmail } from "../domain/Killmail.ts"
 import { bucketOf, errorLimitOf } from "./EsiLimits.ts"
+import { esiMarkets } from "./EsiMarkets.ts"
 import { isType } from "./Gazetteer.ts"
 import type { Judge } from "./Judge.ts"
+import type { Market } from "./Market.ts"
 import { nameOf } from "./People.ts"
 import type { Universe } from "./Universe.ts"
 import { type Answer, type Ask, json, type Upstream } from "./Upstream.ts"
@@ -23,7 +25,7 @@ export interface Esi extends Upstream {
   readonly tranquility: (down: boolean) => void
 }
 
-export const esi = (universe: Universe, judge: Judge, speed: number): Esi => {
+export const esi = (universe: Universe, market: Market, judge: Judge, speed: number): Esi => {
   const taught = new Map<number, Map<string, Killmail>>()
   const killmailBucket = bucketOf("killmail", 3600, speed, judge)
   const statusBucket = bucketOf("status", 600, speed, judge)
@@ -45,6 +47,10 @@ export const esi = (universe: Universe, judge: Judge, speed: number): Esi => {
           return status(ask)
         case "type":
           return type(ask)
+        case "market history":
+          return markets.history(ask, Number(historyRoute.exec(ask.path)![1]))
+        case "market prices":
+          return markets.prices(ask)
         case undefined:
           return json(404, { error: "Not found" })
       }
@@ -103,6 +109,8 @@ export const esi = (universe: Universe, judge: Judge, speed: number): Esi => {
       : { ...json(200, body, headers), quietMillis: millis / speed }
   }
 
+  const markets = esiMarkets(market, judge, speed, (ask, body, millis) => cached(ask, body, millis, new Date(ask.at)))
+
   return {
     name: "esi",
     environment: ["KILLMAILD_ESI_URL", "/esi"],
@@ -126,8 +134,19 @@ const killmailRoute = /^(?:\/latest|\/v\d)?\/killmails\/(\d{1,15})\/([0-9a-f]{40
 const statusRoute = /^(?:\/latest|\/v\d)?\/status\/?$/
 const typeRoute = /^(?:\/latest|\/v\d)?\/universe\/types\/(\d{1,15})\/?$/
 
-const routeOf = (path: string): "killmail" | "status" | "type" | undefined =>
-  killmailRoute.test(path) ? "killmail" : statusRoute.test(path) ? "status" : typeRoute.test(path) ? "type" : undefined
+const historyRoute = /^(?:\/latest|\/v\d)?\/markets\/(\d{1,15})\/history\/?$/
+const pricesRoute = /^(?:\/latest|\/v\d)?\/markets\/prices\/?$/
+
+const routes = {
+  killmail: killmailRoute,
+  status: statusRoute,
+  type: typeRoute,
+  "market history": historyRoute,
+  "market prices": pricesRoute
+}
+
+const routeOf = (path: string): keyof typeof routes | undefined =>
+  (Object.keys(routes) as ReadonlyArray<keyof typeof routes>).find((route) => routes[route].test(path))
 
 const elevenOClock = 11 * 3_600_000
 

@@ -180,7 +180,7 @@ export const isType = (id: number): boolean => typeIds.has(id)
 
 const types: ReadonlyArray<Named> = [capsule, ...Object.values(ships).flat(), ...fittings, ...pirates]
 
-const typeIds = new Set(types.map(({ id }) => id))
+export const typeIds: ReadonlySet<number> = new Set(types.map(({ id }) => id))
 
 const gameNames = new Map(
   [...types, ...Object.values(systems).flat(), ...factions, ...npcCorporations].map(({ id, name }) => [id, name])

@@ -86,4 +86,5 @@ export const makeJudge = (): Judge => {
 const keyOf = ({ method, path, upstream }: Ask): string => `${method} /${upstream}${path}`
 
 /** A query that only serves to get around a cache does not make another thing; of a path with and without `/`, neither. */
-const quietKeyOf = (ask: Ask): string => `${ask.client} ${ask.upstream}${ask.path.replace(/\/$/, "")}`
+const quietKeyOf = (ask: Ask): string =>
+  `${ask.client} ${ask.upstream}${ask.path.replace(/\/$/, "")} ${ask.query.get("type_id") ?? ""}`

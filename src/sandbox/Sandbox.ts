@@ -9,8 +9,10 @@ import { clockwork } from "./Clockwork.ts"
 import { corpus } from "./Corpus.ts"
 import { readCorpus } from "./CorpusFiles.ts"
 import { esi } from "./Esi.ts"
+import { everef } from "./EveRef.ts"
 import { makeScript, type Rule } from "./Faults.ts"
 import { makeJudge, type Violation } from "./Judge.ts"
+import { clockMarket, manualMarket } from "./Market.ts"
 import { packagesOf, publishedPackages } from "./Packages.ts"
 import { r2z2 } from "./R2z2.ts"
 import { redisq } from "./Redisq.ts"
@@ -52,6 +54,10 @@ export interface Sandbox {
   readonly expireR2z2: (sequence: number) => void
   /** What `listen.php` answers next, to each queueID. */
   readonly publishRedisq: (package_: unknown) => void
+  /** EVE Ref's file of a day, or another in its place: what was paid in The Forge, ISK a unit by type. */
+  readonly publishPrices: (day: string, averages: Readonly<Record<number, number>>) => void
+  /** What ESI answers about a type, ISK a unit by day. */
+  readonly publishPriceHistory: (typeId: number, averages: Readonly<Record<string, number>>) => void
   /** Scripted faults; the newest rule that replies wins. */
   readonly intercept: (rule: Rule) => void
   /** The client died, or its connections did: what it was answered may be lost, and it may ask for all of it again. */
@@ -79,8 +85,15 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
   const judge = makeJudge()
   const script = makeScript()
   const accident = makeAccidents(seed, faults, speed)
-  const ccp = esi(universe, judge, speed)
-  const upstreams = [ccp, r2z2(universe, judge, speed, seed), redisq(packages, judge, speed)]
+  const manualSales = manualMarket()
+  const market = manual === undefined ? clockMarket(seed) : manualSales
+  const ccp = esi(universe, market, judge, speed)
+  const upstreams = [
+    ccp,
+    r2z2(universe, judge, speed, seed),
+    redisq(packages, judge, speed),
+    everef(market, judge, speed)
+  ]
   const server = yield* Effect.acquireRelease(
     attempt(() => listen(port, upstreams, judge, (ask) => script.replyTo(ask) ?? accident(ask))),
     (running) => Effect.promise(running.close)
@@ -98,6 +111,14 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
     publishRedisq: (package_) => {
       onStage(manual)
       published.push(package_)
+    },
+    publishPrices: (day, averages) => {
+      onStage(manual)
+      manualSales.publishDay(day, averages)
+    },
+    publishPriceHistory: (typeId, averages) => {
+      onStage(manual)
+      manualSales.publishHistory(typeId, averages)
     },
     intercept: script.add,
     clientLost: judge.forget,

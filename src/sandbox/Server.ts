@@ -127,13 +127,12 @@ const answerWith = async (fault: Reply | undefined, upstream: Upstream, ask: Ask
   }
   if (ask.method !== "GET") return { status: 405, headers: { allow: "GET" }, body: "" }
   const answer = await upstream.answer(ask)
-  return fault === undefined || answer.status !== 200
-    ? answer
-    : {
-      ...answer,
-      body: cut((fault.alter ?? same)(fault.body ?? answer.body ?? ""), fault.truncate),
-      headers: { ...answer.headers, ...fault.headers }
-    }
+  if (fault === undefined || answer.status !== 200) return answer
+  const { bytes, ...rest } = answer
+  const spoilt = bytes !== undefined && fault.body === undefined
+    ? { bytes: cut(bytes, fault.truncate) }
+    : { body: cut((fault.alter ?? same)(fault.body ?? answer.body ?? ""), fault.truncate) }
+  return { ...rest, ...spoilt, headers: { ...answer.headers, ...fault.headers } }
 }
 
 /** A refusal that says how long to wait is to be obeyed, an accident's too. */
@@ -144,17 +143,18 @@ const pauseOf = (status: number, headers: Readonly<Record<string, string>>, upst
   return { scope: status === 420 ? upstream.name : upstream.scopeOf(path), millis: seconds * 1000 }
 }
 
-const cut = (body: string, truncate: boolean | number | undefined): string =>
+const cut = <A extends string | Uint8Array>(body: A, truncate: boolean | number | undefined): A =>
   truncate === undefined || truncate === false
     ? body
-    : body.slice(0, truncate === true ? Math.floor(body.length / 2) : truncate)
+    : body.slice(0, truncate === true ? Math.floor(body.length / 2) : truncate) as A
 
 const same = (body: string): string => body
 
-const write = async (response: ServerResponse, { body = "", headers, status }: Answer, fault: Reply = {}) => {
+const write = async (response: ServerResponse, answer: Answer, fault: Reply = {}) => {
+  const { body = "", headers, status } = answer
   // 304 has no body and no length.
   if (status === 304) return void response.writeHead(status, headers).end()
-  const bytes = Buffer.from(body)
+  const bytes = Buffer.from(answer.bytes ?? body)
   response.writeHead(status, { ...headers, "content-length": bytes.length })
   if (fault.resetWithin === true) {
     response.write(bytes.subarray(0, bytes.length >> 1))
@@ -178,7 +178,7 @@ const list = (judge: Judge): Answer => ({
 const nowhere: Answer = {
   status: 404,
   headers: { "content-type": "text/plain" },
-  body: "This is a sandbox of New Eden: /esi /r2z2 /redisq, and /sandbox/violations for people.\n"
+  body: "This is a sandbox of New Eden: /esi /r2z2 /redisq /everef, and /sandbox/violations for people.\n"
 }
 
 const close = (server: Server): Promise<void> =>

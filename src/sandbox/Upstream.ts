@@ -4,7 +4,7 @@
  */
 import type { IncomingHttpHeaders } from "node:http"
 
-export type UpstreamName = "esi" | "r2z2" | "redisq"
+export type UpstreamName = "esi" | "r2z2" | "redisq" | "everef"
 
 export interface Ask {
   readonly upstream: UpstreamName
@@ -27,6 +27,8 @@ export interface Answer {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
+  /** Instead of a body of text. */
+  readonly bytes?: Uint8Array
   /** For so many milliseconds the client has no reason to ask the same again. */
   readonly quietMillis?: number
   /** What the refused client must leave alone, and for how many milliseconds. */

@@ -33,7 +33,8 @@ describe("the sandbox's port", () => {
       assert.deepStrictEqual(environment, {
         KILLMAILD_ESI_URL: `${url}/esi`,
         KILLMAILD_R2Z2_URL: `${url}/r2z2`,
-        KILLMAILD_REDISQ_URL: `${url}/redisq/listen.php`
+        KILLMAILD_REDISQ_URL: `${url}/redisq/listen.php`,
+        KILLMAILD_EVEREF_URL: `${url}/everef`
       })
     }))
 
