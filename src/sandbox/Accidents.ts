@@ -106,7 +106,8 @@ const own: Readonly<Record<UpstreamName, Readonly<Record<string, Accident>>>> = 
     another_file: () => ({ alter: oneMore("sequence_id") })
   },
   redisq: {},
-  everef: {}
+  everef: {},
+  "static-data": {}
 }
 
 const oneMore = (field: string) => (body: string): string =>

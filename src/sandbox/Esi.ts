@@ -7,17 +7,15 @@ import { STATUS_CODES } from "node:http"
 import type { Killmail } from "../domain/Killmail.ts"
 import { bucketOf, errorLimitOf } from "./EsiLimits.ts"
 import { esiMarkets } from "./EsiMarkets.ts"
-import { isType } from "./Gazetteer.ts"
+import { universeBody, universeFreshness, universeRoute } from "./EsiUniverse.ts"
 import type { Judge } from "./Judge.ts"
 import type { Market } from "./Market.ts"
-import { nameOf } from "./People.ts"
 import type { Universe } from "./Universe.ts"
 import { type Answer, type Ask, json, type Upstream } from "./Upstream.ts"
 
 /** A killmail never changes; 30 days is how long ESI says so. In milliseconds, like the other. */
 const killmailCache = 30 * 24 * 3_600_000
 const statusCache = 30_000
-const typeCache = 3_600_000
 
 export interface Esi extends Upstream {
   readonly know: (killmail: Killmail, hash: string) => void
@@ -45,8 +43,8 @@ export const esi = (universe: Universe, market: Market, judge: Judge, speed: num
           return killmail(ask)
         case "status":
           return status(ask)
-        case "type":
-          return type(ask)
+        case "universe":
+          return universeFact(ask)
         case "market history":
           return markets.history(ask, Number(historyRoute.exec(ask.path)![1]))
         case "market prices":
@@ -79,17 +77,11 @@ export const esi = (universe: Universe, market: Market, judge: Judge, speed: num
       new Date(ask.at)
     )
 
-  /** Only what a hand-sized gazetteer knows: groups and dogma are not told. */
-  const type = (ask: Ask): Answer => {
-    const id = Number(typeRoute.exec(ask.path)![1])
-    if (!isType(id)) return json(404, { error: "Type not found!" })
-    const { quietMillis: _, ...answer } = cached(
-      ask,
-      { type_id: id, name: nameOf(id), description: "", group_id: 0, published: true },
-      typeCache,
-      new Date(ask.at)
-    )
-    return answer
+  const universeFact = (ask: Ask): Answer => {
+    const body = universeBody(ask.path)
+    return body === undefined
+      ? json(404, { error: "Not found!" })
+      : cached(ask, body, universeFreshness(ask.at), new Date(ask.at))
   }
 
   /** 200 with all the headers of a cache, or 304 with no body to a client that has it already. */
@@ -132,7 +124,6 @@ export const esi = (universe: Universe, market: Market, judge: Judge, speed: num
 // Versions before the path still answer "for the foreseeable future".
 const killmailRoute = /^(?:\/latest|\/v\d)?\/killmails\/(\d{1,15})\/([0-9a-f]{40})\/?$/
 const statusRoute = /^(?:\/latest|\/v\d)?\/status\/?$/
-const typeRoute = /^(?:\/latest|\/v\d)?\/universe\/types\/(\d{1,15})\/?$/
 
 const historyRoute = /^(?:\/latest|\/v\d)?\/markets\/(\d{1,15})\/history\/?$/
 const pricesRoute = /^(?:\/latest|\/v\d)?\/markets\/prices\/?$/
@@ -140,7 +131,7 @@ const pricesRoute = /^(?:\/latest|\/v\d)?\/markets\/prices\/?$/
 const routes = {
   killmail: killmailRoute,
   status: statusRoute,
-  type: typeRoute,
+  universe: universeRoute,
   "market history": historyRoute,
   "market prices": pricesRoute
 }

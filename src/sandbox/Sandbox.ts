@@ -18,6 +18,7 @@ import { r2z2 } from "./R2z2.ts"
 import { redisq } from "./Redisq.ts"
 import { listen, type Request } from "./Server.ts"
 import { type Publication, type Stage, stage } from "./Stage.ts"
+import { staticData } from "./StaticData.ts"
 
 export interface SandboxOptions {
   /** 0 takes a free one. Always binds 127.0.0.1. */
@@ -92,7 +93,8 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
     ccp,
     r2z2(universe, judge, speed, seed),
     redisq(packages, judge, speed),
-    everef(market, judge, speed)
+    everef(market, judge, speed),
+    staticData()
   ]
   const server = yield* Effect.acquireRelease(
     attempt(() => listen(port, upstreams, judge, (ask) => script.replyTo(ask) ?? accident(ask))),

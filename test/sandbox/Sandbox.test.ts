@@ -34,7 +34,8 @@ describe("the sandbox's port", () => {
         KILLMAILD_ESI_URL: `${url}/esi`,
         KILLMAILD_R2Z2_URL: `${url}/r2z2`,
         KILLMAILD_REDISQ_URL: `${url}/redisq/listen.php`,
-        KILLMAILD_EVEREF_URL: `${url}/everef`
+        KILLMAILD_EVEREF_URL: `${url}/everef`,
+        KILLMAILD_SDE_URL: `${url}/static-data`
       })
     }))
 
