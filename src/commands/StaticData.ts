@@ -45,7 +45,7 @@ const importCommand = Command.make("import", { from, force, json }, (input) =>
       LeaseLost: () =>
         refuse("static-data import: another process took over, as this one did not answer; nothing was changed."),
       SdeUnavailable: ({ message }) => refuse(`static-data import: ${message}`),
-      SdeUnusable: ({ message }) => refuse(`static-data import: ${message} Nothing was changed.`)
+      SdeUnusable: ({ message }) => refuse(`static-data import: ${message}`)
     }),
     Effect.onInterrupt(() => Console.error("Stopped; nothing was changed. The same command begins anew.")),
     Effect.flatMap((outcome) => print(input.json, outcome, textOf(outcome)))

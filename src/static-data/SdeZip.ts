@@ -33,7 +33,11 @@ const longestLine = 16 * 1024 * 1024
 export const open: (path: string, name: string) => Effect.Effect<SdeZip, SdeUnusable, Scope.Scope> = Effect.fnUntraced(
   function*(path, name) {
     const unusable = (cause: unknown) =>
-      new SdeUnusable({ message: `${name} cannot be read as a zip archive: ${reasonOf(cause)}` })
+      new SdeUnusable({
+        message: (cause as NodeJS.ErrnoException).code === "ENOENT"
+          ? `${name} does not exist.`
+          : `${name} cannot be read as a zip archive: ${reasonOf(cause)}`
+      })
     const zip = yield* Effect.acquireRelease(
       Effect.tryPromise({ try: () => openPromise(path, { autoClose: false }), catch: unusable }),
       (zip) => Effect.sync(() => zip.close())
