@@ -23,7 +23,6 @@ interface Body extends Place {
   /** Of the planet, or of the planet that it belongs to. */
   readonly planetIndex: number
   readonly index: number
-  readonly stations: ReadonlyArray<number>
 }
 
 export interface Chart extends System {
@@ -268,54 +267,54 @@ const systems: ReadonlyArray<System> = Object.values(bySpace).flat().toSorted((a
 /** Ids that a system may give out of each kind. */
 const share = 100
 
+/** Where the list ends it begins anew: gates lead round through all systems. */
+const turn = (number: number): number => (number + systems.length) % systems.length
+const gateId = (number: number, way: number): number => 50_000_000 + turn(number) * 2 + way
+
 const chartOf = (system: System, number: number): Chart => {
   const random = randomOf("chart", system.id)
-  const sun = 40_000_000 + number * share
-  let next = sun + 1
-  const body = (orbit: number, planetIndex: number, index: number, around: Place, distance: number): Body => ({
+  const sun = { id: 40_000_000 + number * share, x: 0, y: 0, z: 0 }
+  let next = sun.id + 1
+  const body = (around: Place, planetIndex: number, index: number, distance: number): Body => ({
     id: next++,
-    orbit,
+    orbit: around.id,
     planetIndex,
     index,
-    stations: [],
     ...near(random, around, distance)
   })
-  const centre = { id: sun, x: 0, y: 0, z: 0 }
   const planets = Array.from(
     { length: random.whole(1, 4) },
-    (_, index) => body(sun, index + 1, index + 1, centre, 5e10 * 3 ** index)
+    (_, index) => body(sun, index + 1, index + 1, 5e10 * 3 ** index)
   )
-  const around = (most: number, distance: number) =>
+  const aroundPlanets = (most: number, distance: number) =>
     planets.flatMap((planet) =>
       Array.from(
         { length: random.whole(0, most) },
-        (_, index) => body(planet.id, planet.planetIndex, index + 1, planet, distance * (index + 1))
+        (_, index) => body(planet, planet.planetIndex, index + 1, distance * (index + 1))
       )
     )
-  const moons = around(3, 4e8)
-  const belts = around(1, 9e8)
-  const gateOf = (of: number, way: number) => 50_000_000 + ((of + systems.length) % systems.length) * 2 + way
-  const neighbour = (step: number) => systems[(number + step + systems.length) % systems.length]!.id
-  const gate = (way: number, step: number) => ({
-    id: gateOf(number, way),
-    ...near(random, centre, 2e12),
-    to: neighbour(step),
-    toGate: gateOf(number + step, 1 - way)
+  const moons = aroundPlanets(3, 4e8)
+  const belts = aroundPlanets(1, 9e8)
+  const gate = (way: 0 | 1, step: number) => ({
+    id: gateId(number, way),
+    ...near(random, sun, 2e12),
+    to: systems[turn(number + step)]!.id,
+    toGate: gateId(number + step, 1 - way)
   })
-  const home = moons[0]
-  const stations = system.security >= 0.45 && home !== undefined
-    ? [{ ...home, id: 60_000_000 + number, orbit: home.id, ...near(random, home, 1e7) }]
-    : []
   return {
     ...system,
     constellation: constellationOf.get(system.id)!,
     trueSecurity: system.security === -1 ? -0.99 : system.security + 0.09 * (random.next() - 0.5),
-    sun,
+    sun: sun.id,
     planets,
-    moons: moons.map((moon) => moon === home ? { ...moon, stations: stations.map(({ id }) => id) } : moon),
+    moons,
     belts,
     gates: system.id < 31_000_000 ? [gate(0, -1), gate(1, 1)] : [],
-    stations
+    // In high security there is one, at the first moon.
+    stations: moons.slice(0, system.security >= 0.45 ? 1 : 0).map((moon) => ({
+      ...body(moon, moon.planetIndex, moon.index, 1e7),
+      id: 60_000_000 + number
+    }))
   }
 }
 

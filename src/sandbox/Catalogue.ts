@@ -278,12 +278,15 @@ const rigSize = 1547
 
 const typeOf = ({ id, name }: Named): Type => {
   const group = groupOf.get(id)!
-  const isTech2 = / II$/.test(name)
+  const isTech2 = name.endsWith(" II")
   const isFaction = /Navy|Fleet|Sisters/.test(name)
   const hull = hullOf(id)
   const dogma: Array<readonly [number, number]> = [[techLevel, isTech2 ? 2 : 1]]
   if (group.category === 7) {
-    dogma.push([metaLevel, isTech2 ? 5 : isFaction ? 8 : / I$/.test(name) ? 0 : 1 + Math.floor(4 * drawOf("meta", id))])
+    dogma.push([
+      metaLevel,
+      isTech2 ? 5 : isFaction ? 8 : name.endsWith(" I") ? 0 : 1 + Math.floor(4 * drawOf("meta", id))
+    ])
     if (overheats.has(id)) dogma.push([heatDamage, 2])
   }
   if (hull !== undefined && hull in sizes) dogma.push([rigSize, sizes[hull as keyof typeof sizes]])

@@ -105,11 +105,11 @@ const members = (): Readonly<Record<string, ReadonlyArray<object>>> => {
       name: inEveryLanguage(name),
       regionID: region
     })),
-    mapMoons: systems.flatMap(({ id, moons }) =>
+    mapMoons: systems.flatMap(({ id, moons, stations }) =>
       moons.map((moon) => ({
         _key: moon.id,
         celestialIndex: moon.planetIndex,
-        ...(moon.stations.length > 0 ? { npcStationIDs: moon.stations } : {}),
+        ...(stations[0]?.orbit === moon.id ? { npcStationIDs: [stations[0].id] } : {}),
         orbitID: moon.orbit,
         orbitIndex: moon.index,
         position: at(moon),
