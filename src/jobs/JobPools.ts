@@ -6,9 +6,11 @@ import { Context, Effect, Layer, Schedule } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { crashPoint } from "../CrashPoint.ts"
 
-/** How often a pool says that it lives, and the age of that at which it is taken for dead; milliseconds. */
+/** How often a pool says that it lives, in milliseconds. */
 export const heartbeatMillis = 300
+/** The age of that at which it is taken for dead: without a connection, and with one, when it may be busy or frozen. */
 const staleMillis = 1500
+const frozenMillis = 10_000
 /** An end is remembered so long; a lock without any registered pool is taken for orphaned after as long. */
 const tombstone = "60 seconds"
 const orphanedAfter = "10 seconds"
@@ -86,7 +88,11 @@ export class JobPools extends Context.Service<JobPools, {
       const sweep = Effect.gen(function*() {
         const silent = yield* sql<{ name: string }>`
           select distinct application_name as name from job_pools
-          where ended_at is null and heartbeat_at < clock_timestamp() - ${staleMillis} * interval '1 millisecond'`
+          where ended_at is null
+            and heartbeat_at < clock_timestamp() - ${staleMillis} * interval '1 millisecond'
+            and (heartbeat_at < clock_timestamp() - ${frozenMillis} * interval '1 millisecond'
+              or not exists (
+                select from pg_stat_activity where pg_stat_activity.application_name = job_pools.application_name))`
         let released = 0
         for (const { name } of silent) released += yield* bury(name)
         const [late] = yield* sql<{ released: number }>`

@@ -11,7 +11,7 @@ import { type Ask, json, secondsHeader, type UpstreamName } from "./Upstream.ts"
 type Accident = (speed: number, draw: number) => Reply
 
 /** One accident in so many is the beginning of an outage, which lasts so long at speed 1: 10 minutes. */
-const accidentsToOutage = 200
+const accidentsToOutage = 1000
 const outageMillis = 600_000
 /** In a row for one path: ESI's own answer, unreadable three times, is final, and rightly so. */
 const mostInRow = 2
