@@ -35,14 +35,20 @@ export default Effect.gen(function*() {
   // is { killmail_id, hash, source, heard_at, body?, zkb?, traceparent? }. Known killmails need no job; a withheld one is
   // released by a public sighting. Of two hearings of the same mail one job remains, and a body is never replaced by
   // none. What ESI refused for good is not asked again, unless the body came along. A body of null is none. Returns the
-  // number of jobs added or replaced. Payloads are looked into only where a job is queued already: parsing is dear.
+  // number of jobs added or replaced.
+  // New keys, which nearly all are, go into the queue as graphile_worker.add_jobs would put them there: it looks through
+  // the whole queue for jobs of the same keys. And no plan that was made for a short queue is to scan a long one.
+  yield* sql`insert into graphile_worker._private_tasks (identifier) values ('ingest_killmail') on conflict do nothing`
   yield* sql`
     create function hear_killmails(
       source text, ids bigint[], keys text[], priorities smallint[], bodies boolean[], payloads text[]
     ) returns integer
-    language plpgsql as $$
+    language plpgsql
+    set enable_seqscan = off
+    as $$
     declare
-      specs graphile_worker.job_spec[];
+      added integer;
+      changed graphile_worker.job_spec[];
     begin
       -- One at a time: of two feeds that name the same mail at once, the second must see the first one's job.
       perform pg_advisory_xact_lock(hashtext('killmaild:hearing'));
@@ -56,42 +62,53 @@ export default Effect.gen(function*() {
           as naming(killmail_id, key, priority, has_body, payload, ordinality)
         order by key, has_body desc, ordinality
       ),
+      wanted as (
+        select * from heard
+        where killmail_id not in (
+            select ledger.killmail_id from killmail_ledger ledger where ledger.killmail_id = any(ids))
+          and (has_body or key not in (
+            select dead_letters.key from dead_letters
+            where task = 'ingest_killmail' and dead_letters.key = any(keys) and reason in ('not_found', 'hash_mismatch')))
+      ),
       queued as (
         select jobs.key, jobs.payload, jobs.priority, jobs.locked_at is not null as running,
-          jobs.payload->>'body' is not null as has_body
+          jobs.attempts >= jobs.max_attempts as spent, jobs.payload->>'body' is not null as has_body
         from graphile_worker._private_jobs jobs
-        where jobs.key = any(keys) and jobs.attempts < jobs.max_attempts
+        where jobs.key = any(keys)
       ),
-      needed as (
-        select heard.key, least(heard.priority, queued.priority) as priority,
-          case
-            when queued.key is null then heard.payload::json
-            else json_build_object(
-              'killmail_id', queued.payload->'killmail_id',
-              'hash', queued.payload->'hash',
-              'source', queued.payload->'source',
-              'heard_at', queued.payload->'heard_at',
-              'body', case when heard.has_body then heard.payload::json->'body' else queued.payload->'body' end,
-              'zkb', coalesce(heard.payload::json->'zkb', queued.payload->'zkb'),
-              'traceparent', queued.payload->'traceparent')
-          end as payload
-        from heard
-        left join queued using (key)
-        where not exists (select from killmail_ledger ledger where ledger.killmail_id = heard.killmail_id)
-          and (queued.key is null
-            or heard.has_body and not queued.has_body
-            or heard.priority < queued.priority and not queued.running)
-          and (heard.has_body or not exists (
-            select from dead_letters
-            where task = 'ingest_killmail' and dead_letters.key = heard.key and reason in ('not_found', 'hash_mismatch')))
+      new_jobs as (
+        insert into graphile_worker._private_jobs (task_id, payload, max_attempts, key, priority)
+        select tasks.id, wanted.payload::json, 3, wanted.key, wanted.priority
+        from wanted, graphile_worker._private_tasks tasks
+        where tasks.identifier = 'ingest_killmail' and wanted.key not in (select queued.key from queued)
+        on conflict (key) do nothing
+        returning id
+      ),
+      changed_jobs as (
+        select ('ingest_killmail',
+          json_build_object(
+            'killmail_id', queued.payload->'killmail_id',
+            'hash', queued.payload->'hash',
+            'source', queued.payload->'source',
+            'heard_at', queued.payload->'heard_at',
+            'body', case when wanted.has_body then wanted.payload::json->'body' else queued.payload->'body' end,
+            'zkb', coalesce(wanted.payload::json->'zkb', queued.payload->'zkb'),
+            'traceparent', queued.payload->'traceparent'),
+          null, null, 3, key, least(wanted.priority, queued.priority), null)::graphile_worker.job_spec as spec
+        from wanted join queued using (key)
+        where spent
+          or wanted.has_body and not queued.has_body
+          or wanted.priority < queued.priority and not queued.running
       )
-      select array_agg(
-        ('ingest_killmail', payload, null, null, 3, key, priority, null)::graphile_worker.job_spec order by key)
-      into specs from needed;
+      select (select count(*) from new_jobs), (select array_agg(spec) from changed_jobs) into added, changed;
 
-      if specs is null then return 0; end if;
-      perform graphile_worker.add_jobs(specs);
-      return cardinality(specs);
+      if added > 0 then
+        perform pg_notify('jobs:insert', json_build_object('r', random(), 'count', added)::text);
+      end if;
+      if changed is not null then
+        perform graphile_worker.add_jobs(changed);
+      end if;
+      return added + coalesce(cardinality(changed), 0);
     end $$`
 
   // Withheld is what has no sequence and whose time has not come, by the clock: now() is when this transaction began.
