@@ -1,15 +1,15 @@
-/** The text of an upstream's answer, which may be as large as whoever sends it likes: read up to a size, then refused. */
+/** An upstream's answer, which may be as large as whoever sends it likes: read up to a size, then refused. */
 import { Effect, Schema, Stream } from "effect"
 import type { HttpClientResponse } from "effect/http"
 
-/** Bytes; the largest killmails are a few hundred kB, a page of 1,000 of them a few MB. */
+/** Bytes; the largest killmails are a few hundred kB, a page of 1,000 of them or a day of market history a few MB. */
 const most = 16 * 1024 * 1024
 
 export class AnswerTooLarge extends Schema.TaggedError<AnswerTooLarge>()("AnswerTooLarge", {}) {
   override readonly message = `the answer has more than ${most / 1024 / 1024} MiB`
 }
 
-export const boundedText = Effect.fnUntraced(function*(response: HttpClientResponse.HttpClientResponse) {
+export const boundedBytes = Effect.fnUntraced(function*(response: HttpClientResponse.HttpClientResponse) {
   const chunks: Array<Uint8Array> = []
   let size = 0
   yield* Stream.runForEach(response.stream, (chunk) => {
@@ -18,5 +18,8 @@ export const boundedText = Effect.fnUntraced(function*(response: HttpClientRespo
     chunks.push(chunk)
     return Effect.void
   })
-  return Buffer.concat(chunks).toString("utf8")
+  return Buffer.concat(chunks)
 })
+
+export const boundedText = (response: HttpClientResponse.HttpClientResponse) =>
+  Effect.map(boundedBytes(response), (bytes) => bytes.toString("utf8"))

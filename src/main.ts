@@ -6,6 +6,7 @@ import { CliConfig, CliError, Command, GlobalFlag } from "effect/cli"
 import { add } from "./commands/Add.ts"
 import { databaseUrl } from "./commands/DatabaseUrl.ts"
 import { demo } from "./commands/Demo.ts"
+import { prices } from "./commands/Prices.ts"
 import { queue } from "./commands/Queue.ts"
 import { sandbox } from "./commands/Sandbox.ts"
 import { migrate, restored } from "./commands/Schema.ts"
@@ -16,7 +17,19 @@ import { version } from "./Settings.ts"
 
 const killmaild = Command.make("killmaild").pipe(
   Command.withDescription("Your own complete, live copy of EVE Online's killmails in one Postgres"),
-  Command.withSubcommands([serve, demo, sandbox, migrate, settings, add, queue, staticData, databaseUrl, restored])
+  Command.withSubcommands([
+    serve,
+    demo,
+    sandbox,
+    migrate,
+    settings,
+    add,
+    queue,
+    staticData,
+    prices,
+    databaseUrl,
+    restored
+  ])
 )
 
 /** The log level is a setting; the rest of what the library would add has no use here. */

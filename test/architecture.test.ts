@@ -21,8 +21,10 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   esi: ["domain", "Settings", "CrashPoint", "BoundedText", "telemetry", "store"],
   // What the game is made of: CCP's static data.
   "static-data": ["domain", "Settings", "telemetry", "jobs", "store", "esi"],
+  // What things cost.
+  prices: ["domain", "Settings", "BoundedText", "telemetry", "jobs", "store", "esi"],
   // The walk, from hearsay to whoever listens.
-  intake: ["domain", "CrashPoint", "telemetry", "jobs", "store", "esi"],
+  intake: ["domain", "Settings", "CrashPoint", "telemetry", "jobs", "store", "esi", "static-data", "prices"],
   feeds: ["domain", "Settings", "CrashPoint", "BoundedText", "telemetry", "store", "intake"],
   broadcast: ["domain", "CrashPoint", "telemetry", "store"],
   api: ["domain", "Settings", "telemetry", "jobs", "store", "intake", "broadcast"],
@@ -31,7 +33,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   // The top.
   Housekeeping: ["jobs", "store"],
   Stores: ["jobs", "store"],
-  Jobs: ["Settings", "jobs", "store", "esi", "static-data", "intake", "Housekeeping"],
+  Jobs: ["Settings", "jobs", "store", "esi", "static-data", "prices", "intake", "Housekeeping"],
   JobsMain: ["Settings", "telemetry", "jobs", "store", "Stores", "Jobs"],
   Daemon: [
     "domain",
@@ -55,6 +57,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "jobs",
     "store",
     "static-data",
+    "prices",
     "intake",
     "broadcast",
     "api",
@@ -194,7 +197,7 @@ describe("the test of the architecture", () => {
     ["src/sandbox/World.ts", "import { version } from \"../Settings.ts\"", "sandbox may not import Settings"],
     ["src/api/Handlers.ts", "import { Pool } from \"pg\"", "imports the driver pg"],
     ["src/feeds/Feed.ts", "const rows = sql<{ id: number }>`select 1`", "speaks SQL outside the store"],
-    ["src/prices/Prices.ts", "export const a = 1", "is in no room of the table"],
+    ["src/market/Prices.ts", "export const a = 1", "is in no room of the table"],
     ["src/store/utils.ts", "export const a = 1", "has a name that says nothing"],
     ["src/store/helpers/Rows.ts", "export const a = 1", "has a name that says nothing"],
     ["src/store/Rows.ts", "const a = JSON.parse(text) as any", "uses any"],

@@ -42,7 +42,7 @@ const runLengths = (block: Uint8Array): Uint8Array => {
 /** The Burrows-Wheeler transform: the last column of the sorted rotations, and which of them is the text itself. */
 const rotated = (text: Uint8Array): { readonly last: Uint8Array; readonly origin: number } => {
   const twice = Buffer.concat([text, text])
-  const order = Uint32Array.from(text.keys()).sort((a, b) =>
+  const order = Uint32Array.from(text.keys()).toSorted((a, b) =>
     twice.compare(twice, b, b + text.length, a, a + text.length) || a - b
   )
   return {

@@ -44,6 +44,8 @@ const daysOfHistory = 400
 /** Every second type has one day in this many on which nobody buys it. */
 const daysBetweenDaysOff = 14
 
+const newest = (now: number, at: number): DayNumber => Math.floor((now - at) / dayMillis) - 1
+
 export const clockMarket = (seed: string): Market => {
   const traded = [...typeIds].filter((typeId) => !neverSold.has(typeId))
   const foundByEveRef = traded.filter((typeId) => drawOf(seed, "unknown to EVE Ref", typeId) > 0.02)
@@ -53,7 +55,6 @@ export const clockMarket = (seed: string): Market => {
   const averageOf = (typeId: number, day: DayNumber) =>
     drawOf(seed, "manipulated", typeId, day) < 0.003 ? worthOf(typeId) * 20 : worthOf(typeId)
 
-  const newest = (now: number, at: number) => Math.floor((now - at) / dayMillis) - 1
   /** A file is complete a day after it appeared. */
   const typesIn = (day: DayNumber, isNewest: boolean) =>
     foundByEveRef.filter((typeId) => isSold(typeId, day) && !(isNewest && isFoundLate(typeId)))

@@ -33,6 +33,9 @@ const rowsOf = (bytes: Uint8Array) => {
   return { columns: heading!.split(","), rows: rows.map((row) => row.split(",")) }
 }
 
+const bytesOf = async (seed: string) =>
+  Buffer.from((await setUp(clockMarket(seed)).fromEveRef("2026/market-history-2026-11-19.csv.bz2")).bytes!)
+
 describe("EVE Ref's market history", () => {
   it("has a file of each day, from the first market to yesterday's an hour after the downtime", async () => {
     const { fromEveRef } = setUp()
@@ -76,8 +79,6 @@ describe("EVE Ref's market history", () => {
   })
 
   it("is the same for the same seed", async () => {
-    const bytesOf = async (seed: string) =>
-      Buffer.from((await setUp(clockMarket(seed)).fromEveRef("2026/market-history-2026-11-19.csv.bz2")).bytes!)
     assert.isTrue((await bytesOf("a")).equals(await bytesOf("a")))
     assert.isFalse((await bytesOf("a")).equals(await bytesOf("b")))
   })
@@ -100,9 +101,9 @@ describe("EVE Ref's market history", () => {
   })
 })
 
-describe("ESI's markets", () => {
-  const pathOf = (typeId: number | string, region = 10_000_002) => `/markets/${region}/history?type_id=${typeId}`
+const pathOf = (typeId: number | string, region = 10_000_002) => `/markets/${region}/history?type_id=${typeId}`
 
+describe("ESI's markets", () => {
   it("say what EVE Ref says, and what the sandbox's zKillboard values killmails by", async () => {
     const { fromEsi, market } = setUp()
     const { body } = await fromEsi(pathOf(rifter))
