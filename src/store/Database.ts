@@ -9,6 +9,7 @@ import createJobs from "../../migrations/0003_create_jobs.ts"
 import createUpstreamState from "../../migrations/0004_create_upstream_state.ts"
 import createStaticData from "../../migrations/0005_create_static_data.ts"
 import createPrices from "../../migrations/0006_create_prices.ts"
+import createEntities from "../../migrations/0007_create_entities.ts"
 import { crashPoint } from "../CrashPoint.ts"
 import { wellKnownPrices } from "../domain/WellKnownPrices.ts"
 import { createPartitions } from "./Maintenance.ts"
@@ -25,7 +26,8 @@ const migrations = Migrator.fromRecord({
   "0003_create_jobs": Effect.tap(createJobs, crashPoint("schema half migrated")),
   "0004_create_upstream_state": createUpstreamState,
   "0005_create_static_data": createStaticData,
-  "0006_create_prices": createPrices
+  "0006_create_prices": createPrices,
+  "0007_create_entities": createEntities
 })
 
 const migrationsTable = "schema_migrations"
