@@ -1,18 +1,21 @@
 /** The role `jobs` on one page: which jobs there are, who handles them, and in which pools. */
 import { Effect, Layer, type Redacted } from "effect"
 import { Esi } from "./esi/Esi.ts"
+import { EsiMarkets } from "./esi/EsiMarkets.ts"
 import { EsiUniverse } from "./esi/EsiUniverse.ts"
 import * as Housekeeping from "./Housekeeping.ts"
 import { ingestKillmail } from "./intake/IngestKillmail.ts"
 import { Recorder } from "./intake/Recorder.ts"
 import { canary, release } from "./jobs/Canary.ts"
 import * as JobRunner from "./jobs/JobRunner.ts"
+import { EveRef } from "./prices/EveRef.ts"
+import * as RefreshPrices from "./prices/RefreshPrices.ts"
 import { Settings } from "./Settings.ts"
 import { learnStaticData } from "./static-data/LearnStaticData.ts"
 import { refreshStaticData } from "./static-data/RefreshStaticData.ts"
 import { isLostConnection } from "./store/Database.ts"
 
-const later = [...Housekeeping.handlers, refreshStaticData, learnStaticData]
+const later = [...Housekeeping.handlers, ...RefreshPrices.handlers, refreshStaticData, learnStaticData]
 
 type Handlers = typeof ingestKillmail | typeof canary | typeof later[number]
 
@@ -26,6 +29,6 @@ export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost
       ]))
   ).pipe(
     Layer.provide(Recorder.layer),
-    Layer.provide([Esi.layer, EsiUniverse.layer]),
+    Layer.provide([Esi.layer, EsiUniverse.layer, EsiMarkets.layer, EveRef.layer]),
     Layer.merge(release(life.applicationName))
   )
