@@ -185,10 +185,12 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, life: Life, 
     return kept ? Exit.isFailure(exit) ? textOf(Cause.pretty(exit.cause), 500) : outcome : undefined
   })
 
-  /** What may have crashed this process's predecessors runs one at a time, so that the next crash tells which it was. */
-  const alone = yield* Semaphore.make(1)
+  /**
+   * What may have crashed this process's predecessors runs one at a time, so that the next crash tells which it was; in each
+   * pool, as one that takes minutes must not hold up those of milliseconds.
+   */
   let suspects = yield* Effect.orDie(jobPools.suspects)
-  const performWarily = (pool: Pool<R>, handler: Handler<R>, job: QueuedJob) =>
+  const performWarily = (alone: Semaphore.Semaphore, pool: Pool<R>, handler: Handler<R>, job: QueuedJob) =>
     suspects.has(job.id)
       ? alone.withPermit(
         jobPools.accuse(job.id).pipe(
@@ -201,10 +203,11 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, life: Life, 
   const runPromiseExit = Effect.runPromiseExitWith(context)
   const startPool = Effect.fnUntraced(function*(pool: Pool<R>) {
     const running = new Set<Promise<unknown>>()
+    const alone = yield* Semaphore.make(1)
     const taskList: TaskList = Object.fromEntries(pool.handlers.map((handler) => [
       handler.job.name,
       async (_payload, helpers) => {
-        const promise = runPromiseExit(performWarily(pool, handler, helpers.job), {
+        const promise = runPromiseExit(performWarily(alone, pool, handler, helpers.job), {
           signal: helpers.abortSignal,
           // A handler that was told to stop still ends in what really happened: stored is stored.
           uninterruptible: true

@@ -21,7 +21,10 @@ interface Bench {
   /** Runs these for as long as the scope is open: that of the test, unless another is given. */
   readonly run: (
     handlers: ReadonlyArray<JobRunner.Handler<never>>,
-    options?: Partial<JobRunner.Pool<never>> & { readonly onLost?: (reason: string) => void }
+    options?: Partial<JobRunner.Pool<never>> & {
+      readonly onLost?: (reason: string) => void
+      readonly beside?: ReadonlyArray<JobRunner.Pool<never>>
+    }
   ) => Effect.Effect<void, SqlError.SqlError, Scope.Scope>
   readonly queue: JobQueue["Service"]
 }
@@ -37,7 +40,7 @@ const withBench = <A, E>(test: (bench: Bench) => Effect.Effect<A, E, SqlClient.S
       )
     )
     return yield* test({
-      run: (handlers, { onLost = () => {}, ...options } = {}) =>
+      run: (handlers, { beside = [], onLost = () => {}, ...options } = {}) =>
         Layer.build(
           JobRunner.layer(url, { applicationName: `test ${randomUUID()}`, onLost, isLost: () => false }, [{
             handlers,
@@ -45,7 +48,7 @@ const withBench = <A, E>(test: (bench: Bench) => Effect.Effect<A, E, SqlClient.S
             fetchAhead: 0,
             recorded: true,
             ...options
-          }])
+          }, ...beside])
         )
           .pipe(
             Effect.provide(context),
@@ -412,6 +415,31 @@ describe.concurrent("a job that was there at two crashes", () => {
         assert.strictEqual(mostAtOnce, 1)
         assert.deepStrictEqual(accused, [{ n: 1 }, { n: 1 }])
         assert.deepStrictEqual(yield* sql`select * from job_crashes`, [])
+      })
+    ))
+})
+
+describe.concurrent("a job that was there at two crashes and takes long", () => {
+  it.live("does not hold up such jobs of another pool", () =>
+    withBench(({ queue, run }) =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        const slow = Job.make({ ...toy, name: "slow", key: ({ name }) => `slow:${name}` })
+        yield* queue.add(slow, { name: "first" })
+        yield* queue.add(toy, { name: "second" })
+        yield* sql`insert into job_crashes select id, 2 from graphile_worker._private_jobs`
+        const begun = yield* Deferred.make<void>()
+        const over = yield* Deferred.make<void>()
+        const slowly = JobRunner.handle(
+          slow,
+          () => Effect.andThen(Deferred.succeed(begun, undefined), Deferred.await(over))
+        )
+        yield* run([
+          JobRunner.handle(toy, () => Effect.andThen(Deferred.await(begun), Deferred.succeed(over, undefined)))
+        ], {
+          beside: [{ handlers: [slowly], concurrency: 1, fetchAhead: 0, recorded: true }]
+        })
+        yield* queueIsEmpty
       })
     ))
 })
