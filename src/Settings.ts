@@ -359,7 +359,9 @@ const checkTogether = Effect.fnUntraced(function*(values: Values) {
       `got ${values.r2z2Poll} ms, wants at least 6s for r2z2.zkillboard.com.`
     )
   }
-  const remote = [values.esiUrl, values.r2z2Url, values.sdeUrl].find((upstream) => !isLoopback(upstream))
+  const remote = [values.esiUrl, values.r2z2Url, values.sdeUrl, values.everefUrl].find((upstream) =>
+    !isLoopback(upstream)
+  )
   if (values.scheduleSpeed > 1 && remote !== undefined) {
     return yield* refuse(
       "KILLMAILD_SCHEDULE_SPEED",

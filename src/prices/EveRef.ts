@@ -60,7 +60,10 @@ export class EveRef extends Context.Service<EveRef, {
       const limits = yield* RateLimits
       const http = HttpClient.followRedirects(HttpClient.withScope(yield* HttpClient.HttpClient), 3)
       const base = `${settings.everefUrl.href.replace(/\/+$/, "")}/market-history`
-      const userAgent = yield* userAgentFor(settings, settings.everefUrl)
+      // A daemon goes on without prices, so this stops no start.
+      const userAgent = userAgentFor(settings, settings.everefUrl).pipe(
+        Effect.mapError(({ message }) => new EveRefUnavailable({ message }))
+      )
 
       const turn = Effect.gen(function*() {
         for (let slept = 0;;) {
@@ -91,7 +94,7 @@ export class EveRef extends Context.Service<EveRef, {
             new EveRefUnavailable({ message: `EVE Ref did not serve ${path}: ${problem}` })
           yield* turn
           const response = yield* http.execute(HttpClientRequest.get(`${base}/${path}`, {
-            headers: { "user-agent": userAgent, ...(etag === null ? {} : { "if-none-match": `"${etag}"` }) }
+            headers: { "user-agent": yield* userAgent, ...(etag === null ? {} : { "if-none-match": `"${etag}"` }) }
           }))
           if (response.status === 404) return "absent"
           if (response.status === 304) return "unchanged"

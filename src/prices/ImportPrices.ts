@@ -56,7 +56,6 @@ export interface Options {
 export const importFromEveRef = Effect.fn("importFromEveRef")(function*(range: Range, options: Options) {
   const everef = yield* EveRef
   const store = yield* PriceStore
-  const reader = yield* makeReader
   const patiently = <A>(request: Effect.Effect<A, EveRefError>): Effect.Effect<A, EveRefError> =>
     Effect.catchTag(
       request,
@@ -69,6 +68,8 @@ export const importFromEveRef = Effect.fn("importFromEveRef")(function*(range: R
   const due = listed.filter(([day, mark]) => here.get(day)?.listed !== mark).toSorted(([a], [b]) => a < b ? -1 : 1)
   const tally = makeTally(due.length, options)
   tally.unchanged = listed.length - due.length
+  if (due.length === 0) return tally.outcome()
+  const reader = yield* makeReader
   let failures = 0
   yield* Stream.fromIterable(due).pipe(
     // The next file comes while this one is read and stored.

@@ -21,12 +21,12 @@ export const makeReader = Effect.gen(function*() {
     (thread) => Effect.promise(() => thread.terminate())
   )
   const tell = (message: ToThread) => thread.postMessage(message)
-  let answer: (outcome: Effect.Effect<FromThread, FileUnreadable>) => void = () => {}
+  let answer: ((outcome: Effect.Effect<FromThread, FileUnreadable>) => void) | undefined
   let died: FileUnreadable | undefined
-  thread.on("message", (message: FromThread) => answer(Effect.succeed(message)))
+  thread.on("message", (message: FromThread) => answer?.(Effect.succeed(message)))
   thread.on("error", (error) => {
     died = new FileUnreadable({ message: `The thread that reads files died: ${error.message}` })
-    answer(Effect.fail(died))
+    answer?.(Effect.fail(died))
   })
 
   const next = Effect.callback<FromThread, FileUnreadable>((resume) => {

@@ -1,7 +1,7 @@
 /** Prices as rows: The Forge's daily averages, the exceptions to them, and how far each source was read. */
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Metric } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import type { CustomPrice, DailyAverage, Day } from "../domain/Market.ts"
+import type { CustomPrice, DailyAverage, Day, PriceSource } from "../domain/Market.ts"
 import type { WellKnownPrice } from "../domain/WellKnownPrices.ts"
 import { pgArray, pgColumn } from "./PgArray.ts"
 
@@ -40,6 +40,13 @@ export interface CcpPrice {
   readonly average_price?: number | undefined
 }
 
+const stored = Metric.counter("killmaild_prices_stored_total", {
+  description: "Daily averages that were new or changed, by source",
+  incremental: true
+})
+const countStored = (source: PriceSource, prices: number) =>
+  Metric.update(Metric.withAttributes(stored, { source }), prices)
+
 /** From this day on these types may cost something else than before; null is every type with a price of that day. */
 export interface PriceArrival {
   readonly firstDay: Day
@@ -73,10 +80,13 @@ export class PriceStore extends Context.Service<PriceStore, {
   /** Types lost lately that are traded, have no average at all, and that ESI was not asked for lately. */
   readonly typesToAsk: (most: number) => Effect.Effect<ReadonlyArray<number>, SqlError.SqlError>
   /**
-   * Takes the oldest arrivals; in the caller's transaction they are gone when that commits. Only those that every
-   * process has heard of: what is valued after this call, at `Prices` that know the present version, is valued at them.
+   * Hands over the oldest arrivals, and forgets them when what was done with them commits. Only those that every process
+   * has heard of: what is valued after this call, at `Prices` that know the present version, is valued at them.
    */
-  readonly takeArrivals: (most: number) => Effect.Effect<ReadonlyArray<PriceArrival>, SqlError.SqlError>
+  readonly handArrivals: <E, R>(
+    most: number,
+    take: (arrivals: ReadonlyArray<PriceArrival>) => Effect.Effect<void, E, R>
+  ) => Effect.Effect<void, SqlError.SqlError | E, R>
 }>()("killmaild/store/PriceStore") {
   static readonly layer = Layer.effect(
     PriceStore,
@@ -151,7 +161,7 @@ export class PriceStore extends Context.Service<PriceStore, {
           if (changed.length > 0) yield* arrive(day, file!.isNew ? null : changed)
           return changed.length
         },
-        (transaction) => sql.withTransaction(transaction)
+        (transaction) => Effect.tap(sql.withTransaction(transaction), (changed) => countStored("everef", changed))
       )
 
       const confirmDay: PriceStore["Service"]["confirmDay"] = (day, listed) =>
@@ -176,7 +186,7 @@ export class PriceStore extends Context.Service<PriceStore, {
           if (first !== undefined) yield* arrive(first, [typeId])
           return added.length
         },
-        (transaction) => sql.withTransaction(transaction)
+        (transaction) => Effect.tap(sql.withTransaction(transaction), (added) => countStored("esi", added))
       )
 
       const putCcpPrices: PriceStore["Service"]["putCcpPrices"] = (prices) =>
@@ -215,7 +225,7 @@ export class PriceStore extends Context.Service<PriceStore, {
           (rows) => rows.map(({ type_id }) => type_id)
         )
 
-      const takeArrivals: PriceStore["Service"]["takeArrivals"] = (most) =>
+      const takeArrivals = (most: number) =>
         sql<PriceArrival>`
           delete from price_arrivals
           where id in (
@@ -236,7 +246,7 @@ export class PriceStore extends Context.Service<PriceStore, {
         addHistory,
         putCcpPrices,
         typesToAsk,
-        takeArrivals
+        handArrivals: (most, take) => sql.withTransaction(Effect.flatMap(takeArrivals(most), take))
       })
     })
   )
