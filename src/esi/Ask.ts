@@ -23,7 +23,7 @@ export const makeAsk = Effect.gen(function*() {
       }
       let failures = 0
       while (true) {
-        const outcome = yield* client.get(request).pipe(
+        const outcome = yield* client.send(request).pipe(
           Effect.flatMap(decode),
           Effect.map((value) => ({ value })),
           Effect.catchTag("EsiError", Effect.succeed)

@@ -1,5 +1,14 @@
 /** What an answer of ESI means, by status and body. Pure. */
-import { EsiHashMismatch, EsiNotFound, type EsiReason, EsiRefused, EsiUnavailable } from "./EsiError.ts"
+import { Effect, Schema } from "effect"
+import {
+  EsiError,
+  EsiHashMismatch,
+  EsiNotFound,
+  type EsiReason,
+  EsiRefused,
+  EsiUnavailable,
+  EsiUndecodable
+} from "./EsiError.ts"
 
 export interface EsiAnswer {
   readonly status: number
@@ -9,6 +18,18 @@ export interface EsiAnswer {
 
 export const isHtml = ({ headers, text }: EsiAnswer): boolean =>
   /html/i.test(headers["content-type"] ?? "") || text.trimStart().startsWith("<")
+
+/** Reads the body of an answer as JSON of this shape. */
+export const decoder = <A>(schema: Schema.Codec<A, unknown>) => {
+  const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(schema))
+  return (path: string) => (answer: EsiAnswer): Effect.Effect<A, EsiError> => {
+    const undecodable = (problem: string) =>
+      Effect.fail(new EsiError({ reason: new EsiUndecodable({ path, problem: problem.slice(0, 300) }) }))
+    return isHtml(answer)
+      ? undecodable("it is a page of HTML.")
+      : Effect.catchTag(decode(answer.text), "SchemaError", ({ message }) => undecodable(message))
+  }
+}
 
 /**
  * Why an answer cannot be used; `undefined` for a 2xx. 420 and 429, being no answers yet, are EsiClient's.

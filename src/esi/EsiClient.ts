@@ -25,6 +25,8 @@ export interface EsiRequest {
   /** As ESI's documentation names it, such as `/killmails/{killmail_id}/{killmail_hash}`. */
   readonly route: string
   readonly path: string
+  /** Sent as JSON by POST; without it the request is a GET. */
+  readonly body?: unknown
   /** Absent for routes under the older error limit. */
   readonly group?: TokenGroup
   /** Pauses of these buckets stop it too; those of `errorBucket` stop every request. */
@@ -52,7 +54,7 @@ const crowdedMillis = 100
 const requestsInFlight = 10
 
 export class EsiClient extends Context.Service<EsiClient, {
-  readonly get: (request: EsiRequest) => Effect.Effect<EsiAnswer, EsiError | SqlError.SqlError>
+  readonly send: (request: EsiRequest) => Effect.Effect<EsiAnswer, EsiError | SqlError.SqlError>
 }>()("killmaild/esi/EsiClient") {
   static readonly layer = Layer.effect(
     EsiClient,
@@ -144,6 +146,11 @@ export class EsiClient extends Context.Service<EsiClient, {
         }
       )
 
+      const requestFor = ({ body, path }: EsiRequest) =>
+        body === undefined
+          ? HttpClientRequest.get(base + path, { headers })
+          : HttpClientRequest.post(base + path, { headers }).pipe(HttpClientRequest.bodyJsonUnsafe(body))
+
       /** Sent and read within the deadline. What it cost is known from here on, or taken for the worst. */
       const exchange = Effect.fnUntraced(
         function*(request: EsiRequest, ticket: Ticket, reservation: Reservation) {
@@ -158,7 +165,7 @@ export class EsiClient extends Context.Service<EsiClient, {
             const problem = timedOut ? `no answer within ${deadlineMillis} ms.` : describe(cause)
             return yield* new EsiError({ reason: new EsiUnavailable({ path: request.path, problem }) })
           })
-          const response = yield* http.execute(HttpClientRequest.get(base + request.path, { headers })).pipe(
+          const response = yield* http.execute(requestFor(request)).pipe(
             Effect.timeout(deadlineMillis),
             Effect.tapError(() => limits.settle({ bucket: ticket.bucket, reservation, spent: reservation.tokens })),
             Effect.catchTag(["HttpClientError", "TimeoutError"], failed)
@@ -206,7 +213,7 @@ export class EsiClient extends Context.Service<EsiClient, {
         })
       })
 
-      const get = Effect.fnUntraced(function*(request: EsiRequest) {
+      const send = Effect.fnUntraced(function*(request: EsiRequest) {
         let slept = 0
         while (true) {
           const ticket = ticketFor(request)
@@ -243,7 +250,7 @@ export class EsiClient extends Context.Service<EsiClient, {
         }
       })
 
-      return EsiClient.of({ get })
+      return EsiClient.of({ send })
     })
   )
 }

@@ -3,9 +3,9 @@ import { Context, Effect, Layer, Schema } from "effect"
 import type { SqlError } from "effect/sql"
 import { RateLimits } from "../store/RateLimits.ts"
 import { makeAsk } from "./Ask.ts"
-import { type EsiAnswer, isHtml } from "./EsiAnswer.ts"
+import { decoder } from "./EsiAnswer.ts"
 import { EsiClient } from "./EsiClient.ts"
-import { EsiError, EsiPaused, EsiUndecodable } from "./EsiError.ts"
+import { EsiError, EsiPaused } from "./EsiError.ts"
 import { Tranquility, tranquilityBucket } from "./Tranquility.ts"
 
 /** One day; days without a sale are absent. */
@@ -60,7 +60,7 @@ export class EsiMarkets extends Context.Service<EsiMarkets, {
           const why = "the budget of market history is spent."
           return yield* new EsiError({ reason: new EsiPaused({ path, bucket: historyBudget.bucket, waitMillis, why }) })
         }
-        return yield* ask({ ...historyRoute, path }, (answer) => decode(path, decodeHistory, answer)).pipe(
+        return yield* ask({ ...historyRoute, path }, decodeHistory(path)).pipe(
           Effect.tapErrorTag("EsiError", ({ reason }) =>
             reason._tag === "EsiUnavailable" && reason.status === 500
               ? limits.pause({ bucket: historyBudget.bucket, millis: refusedMillis, reason: reason.message })
@@ -70,7 +70,7 @@ export class EsiMarkets extends Context.Service<EsiMarkets, {
 
       const prices = Effect.gen(function*() {
         if (!(yield* limits.claimProbe({ bucket: pricesBucket, millis: pricesMillis }))) return undefined
-        return yield* ask(pricesRoute, (answer) => decode(pricesPath, decodePrices, answer)).pipe(
+        return yield* ask(pricesRoute, decodePrices(pricesPath)).pipe(
           Effect.tapError(() => limits.scheduleProbe({ bucket: pricesBucket, millis: 0 }))
         )
       }).pipe(Effect.withSpan("EsiMarkets.prices"))
@@ -80,17 +80,5 @@ export class EsiMarkets extends Context.Service<EsiMarkets, {
   ).pipe(Layer.provide(Layer.provideMerge(Tranquility.layer, EsiClient.layer)))
 }
 
-const decodeHistory = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Array(HistoryDay)))
-const decodePrices = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Array(ListedPrice)))
-
-const decode = <A>(
-  path: string,
-  decodeText: (text: string) => Effect.Effect<A, Schema.SchemaError>,
-  answer: EsiAnswer
-): Effect.Effect<A, EsiError> => {
-  const undecodable = (problem: string) =>
-    Effect.fail(new EsiError({ reason: new EsiUndecodable({ path, problem: problem.slice(0, 300) }) }))
-  return isHtml(answer)
-    ? undecodable("it is a page of HTML.")
-    : Effect.catchTag(decodeText(answer.text), "SchemaError", ({ message }) => undecodable(message))
-}
+const decodeHistory = decoder(Schema.Array(HistoryDay))
+const decodePrices = decoder(Schema.Array(ListedPrice))

@@ -2,9 +2,9 @@
 import { Context, Effect, Layer, Schema } from "effect"
 import type { SqlError } from "effect/sql"
 import { makeAsk } from "./Ask.ts"
-import { isHtml } from "./EsiAnswer.ts"
+import { decoder } from "./EsiAnswer.ts"
 import { EsiClient } from "./EsiClient.ts"
-import { EsiError, EsiUndecodable } from "./EsiError.ts"
+import type { EsiError } from "./EsiError.ts"
 import { Tranquility, tranquilityBucket } from "./Tranquility.ts"
 
 const Type = Schema.Struct({
@@ -45,18 +45,10 @@ export class EsiUniverse extends Context.Service<EsiUniverse, {
       const ask = yield* makeAsk
 
       const lookup = <A>(kind: string, parameter: string, body: Schema.Codec<A, unknown>): Lookup<A> => {
-        const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(body))
+        const decode = decoder(body)
         return (id) => {
           const path = `/universe/${kind}/${id}`
-          const undecodable = (problem: string) =>
-            Effect.fail(new EsiError({ reason: new EsiUndecodable({ path, problem: problem.slice(0, 300) }) }))
-          return ask(
-            { route: `/universe/${kind}/{${parameter}}`, path, pausedBy: [tranquilityBucket] },
-            (answer) =>
-              isHtml(answer)
-                ? undecodable("it is a page of HTML.")
-                : Effect.catchTag(decode(answer.text), "SchemaError", ({ message }) => undecodable(message))
-          )
+          return ask({ route: `/universe/${kind}/{${parameter}}`, path, pausedBy: [tranquilityBucket] }, decode(path))
         }
       }
 

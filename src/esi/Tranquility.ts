@@ -60,7 +60,7 @@ export class Tranquility extends Context.Service<Tranquility, {
         yield* Effect.logWarning("Tranquility is down", { why })
       })
 
-      const probe = client.get(request).pipe(
+      const probe = client.send(request).pipe(
         Effect.tap((answer) => decodeStatus(answer.text)),
         Effect.flatMap(isUp),
         Effect.catchTag("SchemaError", () => isDown("/status does not answer with a status.")),

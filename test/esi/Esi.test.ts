@@ -100,7 +100,7 @@ describe("a killmail", () => {
       const { server, client, limits } = yield* makeWorld
       server.script("/slow", { silent: true })
       const group = { name: "slow", limit: 10, windowMillis: 900_000 }
-      const asking = yield* Effect.forkChild(reasonOf(client.get({ route: "/slow", path: "/slow", group })))
+      const asking = yield* Effect.forkChild(reasonOf(client.send({ route: "/slow", path: "/slow", group })))
       yield* server.arrival
       yield* TestClock.adjust("15 seconds")
       const reason = yield* Fiber.join(asking)

@@ -18,7 +18,7 @@ import {
   tokenHeaders,
   usedOf
 } from "./EsiWorld.ts"
-import type { Reply } from "./ScriptedEsi.ts"
+import type { Reply, Request } from "./ScriptedEsi.ts"
 
 describe("the token bucket", () => {
   it.live("is spent by two replicas together", () =>
@@ -122,8 +122,8 @@ describe("a refusal for now", () => {
       const few = { "x-esi-error-limit-remain": "19", "x-esi-error-limit-reset": "50" }
       server.script("/universe/types/1", error(404, few))
       const legacy = { route: "/universe/types/{type_id}", path: "/universe/types/1" }
-      assert.strictEqual((yield* reasonOf(client.get(legacy)))._tag, "EsiNotFound")
-      for (const effect of [client.get(legacy), esi.killmail(ref)]) {
+      assert.strictEqual((yield* reasonOf(client.send(legacy)))._tag, "EsiNotFound")
+      for (const effect of [client.send(legacy), esi.killmail(ref)]) {
         const reason = yield* reasonOf<unknown, unknown>(effect)
         assert.strictEqual(reason._tag, "EsiPaused")
         if (reason._tag === "EsiPaused") assert.strictEqual(reason.bucket, "esi-errors")
@@ -137,10 +137,27 @@ describe("a refusal for now", () => {
       server.script("/markets/1/history", error(429, { "retry-after": "30" }))
       server.script("/markets/prices", { body: "[]" })
       const history = { route: "/markets/{region_id}/history", path: "/markets/1/history" }
-      assert.strictEqual((yield* reasonOf(client.get(history)))._tag, "EsiPaused")
-      assert.strictEqual((yield* reasonOf(client.get(history)))._tag, "EsiPaused")
-      yield* client.get({ route: "/markets/prices", path: "/markets/prices" })
+      assert.strictEqual((yield* reasonOf(client.send(history)))._tag, "EsiPaused")
+      assert.strictEqual((yield* reasonOf(client.send(history)))._tag, "EsiPaused")
+      yield* client.send({ route: "/markets/prices", path: "/markets/prices" })
       assert.deepStrictEqual(asked(server), ["/markets/1/history", "/markets/prices"])
+    }))
+})
+
+describe("a question with a body", () => {
+  it.live("is a POST of JSON, under the same headers and limits", () =>
+    Effect.gen(function*() {
+      const { client, limits, server } = yield* makeWorld
+      server.script("/universe/names", { body: "[]" }, error(404))
+      const question = { route: "/universe/names", path: "/universe/names", body: [90000001, 90000002] }
+      assert.strictEqual((yield* client.send(question)).text, "[]")
+      const [{ body, headers, method }] = server.requests as [Request]
+      assert.deepStrictEqual([method, body], ["POST", "[90000001,90000002]"])
+      assert.include(headers["content-type"], "application/json")
+      assert.include(headers["user-agent"], "tests@example.org")
+      assert.strictEqual(yield* usedOf(limits, "esi-errors"), 0)
+      assert.strictEqual((yield* reasonOf(client.send(question)))._tag, "EsiNotFound")
+      assert.strictEqual(yield* usedOf(limits, "esi-errors"), 1)
     }))
 })
 
@@ -149,7 +166,7 @@ describe("an answer without end", () => {
     Effect.gen(function*() {
       const { server, client } = yield* makeWorld
       server.script("/markets/prices", { body: " ".repeat(17 * 1024 * 1024) })
-      const reason = yield* reasonOf(client.get({ route: "/markets/prices", path: "/markets/prices" }))
+      const reason = yield* reasonOf(client.send({ route: "/markets/prices", path: "/markets/prices" }))
       assert.strictEqual(reason._tag, "EsiUnavailable")
       assert.include(reason.message, "16 MiB")
     }))

@@ -3,6 +3,7 @@ import { Effect, type Scope } from "effect"
 import { once } from "node:events"
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
+import { text } from "node:stream/consumers"
 
 export interface Reply {
   readonly status?: number
@@ -14,25 +15,36 @@ export interface Reply {
   readonly silent?: boolean
 }
 
+/** What came. `body` is empty for a GET. */
+export interface Request {
+  readonly method: string
+  readonly path: string
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
 export interface ScriptedEsi {
   /** With a path, as the sandbox has one. */
   readonly url: string
   /** Answers to a path, in turn; the last one is repeated. */
-  readonly script: (path: string, ...replies: ReadonlyArray<Reply>) => void
-  readonly requests: ReadonlyArray<{ readonly path: string; readonly headers: IncomingHttpHeaders }>
+  readonly script: (path: string, ...replies: ReadonlyArray<Reply | ((request: Request) => Reply)>) => void
+  readonly requests: ReadonlyArray<Request>
   readonly requestsOf: (path: string) => number
   /** Ends when the next request has arrived. */
   readonly arrival: Effect.Effect<void>
 }
 
 export const makeScriptedEsi: Effect.Effect<ScriptedEsi, never, Scope.Scope> = Effect.gen(function*() {
-  const scripts = new Map<string, Array<Reply>>()
-  const requests: Array<{ readonly path: string; readonly headers: IncomingHttpHeaders }> = []
-  const server = createServer((request, response) => {
-    const path = (request.url ?? "").replace(/^\/esi/, "")
-    requests.push({ path, headers: request.headers })
+  const scripts = new Map<string, Array<Reply | ((request: Request) => Reply)>>()
+  const requests: Array<Request> = []
+  const server = createServer(async (incoming, response) => {
+    const { headers, method = "", url = "" } = incoming
+    const request = { method, path: url.replace(/^\/esi/, ""), headers, body: await text(incoming) }
+    const { path } = request
+    requests.push(request)
     const replies = scripts.get(path) ?? [{ status: 404, body: "{\"error\":\"not scripted\"}" }]
-    answer(response, replies.length > 1 ? replies.shift()! : replies[0]!)
+    const reply = replies.length > 1 ? replies.shift()! : replies[0]!
+    answer(response, typeof reply === "function" ? reply(request) : reply)
   })
   yield* Effect.acquireRelease(
     Effect.promise(() => once(server.listen(0, "127.0.0.1"), "listening")),
