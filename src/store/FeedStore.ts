@@ -77,7 +77,7 @@ export class FeedStore extends Context.Service<FeedStore, {
               ${pgColumn(hearings, (hearing) => hearing.key)}::text[],
               ${pgColumn(hearings, (hearing) => hearing.priority)}::smallint[],
               ${pgColumn(hearings, (hearing) => hearing.hasBody)}::boolean[],
-              ${pgColumn(hearings, (hearing) => pgJson(hearing.payload))}::text[]) as jobs`,
+              ${hearings.map((hearing) => pgJson(hearing.payload))}::text[]) as jobs`,
           ([row]) => row!.jobs
         )
 
