@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises"
 import { basename } from "node:path"
-import { Readable } from "node:stream"
+import { pipeline, Readable } from "node:stream"
 import { gunzipSync } from "node:zlib"
 import Bunzip from "seek-bzip"
 import { extract } from "tar-stream"
@@ -52,7 +52,8 @@ const unpack = (name: string, data: Buffer): string => {
 /** Until November 2023 EVE Ref kept past years as one archive each, with or without a folder in it. */
 async function* daysOfArchive(name: string, data: Buffer): AsyncGenerator<ReadDay> {
   try {
-    const archive = Readable.from(blocksOf(data)).pipe(extract())
+    const archive = extract()
+    pipeline(Readable.from(blocksOf(data)), archive, () => {})
     for await (const entry of archive) {
       const chunks: Array<Buffer> = []
       for await (const chunk of entry) chunks.push(chunk as Buffer)
