@@ -10,13 +10,16 @@ import { LiveKillmails } from "./broadcast/LiveKillmails.ts"
 import * as Feed from "./feeds/Feed.ts"
 import * as R2z2 from "./feeds/R2z2.ts"
 import * as Redisq from "./feeds/Redisq.ts"
+import { Appraiser } from "./intake/Appraiser.ts"
 import { Submissions } from "./intake/Submissions.ts"
 import * as Jobs from "./Jobs.ts"
 import { Canary, missedMillis } from "./jobs/Canary.ts"
 import { JobsProcess } from "./jobs/JobsProcess.ts"
 import * as Lives from "./jobs/Lives.ts"
 import * as EmbeddedPostgres from "./postgres/EmbeddedPostgres.ts"
+import { Prices } from "./prices/Prices.ts"
 import { Settings, upstreamOf, userAgentFor } from "./Settings.ts"
+import { StaticData } from "./static-data/StaticData.ts"
 import * as Database from "./store/Database.ts"
 import { stores } from "./Stores.ts"
 import { MetricSources } from "./telemetry/MetricSources.ts"
@@ -89,7 +92,8 @@ const canaryReasons = (age: number | null): ReadonlyArray<string> =>
 const api = Server.layer.pipe(
   Layer.provide(WebSocketServer.layer),
   Layer.provideMerge(LiveKillmails.layer),
-  Layer.provide([AdminToken.layer, Submissions.layer])
+  Layer.provide([AdminToken.layer, Submissions.layer, Appraiser.layer]),
+  Layer.provide([Prices.layer, StaticData.layer])
 )
 
 /** Postgres with its schema, and the stores on it: what commands that only look or ask need. */

@@ -4,18 +4,28 @@ import { Esi } from "./esi/Esi.ts"
 import { EsiMarkets } from "./esi/EsiMarkets.ts"
 import { EsiUniverse } from "./esi/EsiUniverse.ts"
 import * as Housekeeping from "./Housekeeping.ts"
+import { Appraiser } from "./intake/Appraiser.ts"
 import { ingestKillmail } from "./intake/IngestKillmail.ts"
 import { Recorder } from "./intake/Recorder.ts"
+import { noticeArrivals, revalueKillmails } from "./intake/RevalueKillmails.ts"
 import { canary, release } from "./jobs/Canary.ts"
 import * as JobRunner from "./jobs/JobRunner.ts"
 import { EveRef } from "./prices/EveRef.ts"
+import { Prices } from "./prices/Prices.ts"
 import * as RefreshPrices from "./prices/RefreshPrices.ts"
 import { Settings } from "./Settings.ts"
 import { learnStaticData } from "./static-data/LearnStaticData.ts"
 import { refreshStaticData } from "./static-data/RefreshStaticData.ts"
+import { StaticData } from "./static-data/StaticData.ts"
 import { isLostConnection } from "./store/Database.ts"
 
-const later = [...Housekeeping.handlers, ...RefreshPrices.handlers, refreshStaticData, learnStaticData]
+const later = [
+  ...Housekeeping.handlers,
+  ...RefreshPrices.handlers,
+  refreshStaticData,
+  learnStaticData,
+  revalueKillmails
+]
 
 type Handlers = typeof ingestKillmail | typeof canary | typeof later[number]
 
@@ -28,7 +38,9 @@ export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost
         { handlers: later, concurrency: 4, fetchAhead: 0, recorded: true }
       ]))
   ).pipe(
-    Layer.provide(Recorder.layer),
+    Layer.provide([Recorder.layer, Appraiser.layer]),
+    Layer.provide([Prices.layer, StaticData.layer]),
     Layer.provide([Esi.layer, EsiUniverse.layer, EsiMarkets.layer, EveRef.layer]),
-    Layer.merge(release(life.applicationName))
+    Layer.merge(release(life.applicationName)),
+    Layer.merge(noticeArrivals)
   )

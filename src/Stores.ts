@@ -10,6 +10,7 @@ import { Leases } from "./store/Leases.ts"
 import { Maintenance } from "./store/Maintenance.ts"
 import { PriceStore } from "./store/PriceStore.ts"
 import { RateLimits } from "./store/RateLimits.ts"
+import { Revaluations } from "./store/Revaluations.ts"
 import { StaticDataImports } from "./store/StaticDataImports.ts"
 import { StaticDataStore } from "./store/StaticDataStore.ts"
 
@@ -24,6 +25,7 @@ export const stores = Layer.mergeAll(
   StaticDataImports.layer,
   StaticDataStore.layer,
   PriceStore.layer,
+  Revaluations.layer,
   JobQueue.layer,
   JobPools.layer
 )

@@ -42,6 +42,8 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "postgres",
     "jobs",
     "store",
+    "static-data",
+    "prices",
     "intake",
     "feeds",
     "broadcast",

@@ -3,15 +3,18 @@ import { Effect, Layer, Option, Redacted } from "effect"
 import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
 import type { SqlError } from "effect/sql"
 import { toDocument, toEsi } from "../domain/Document.ts"
+import { iskNumber } from "../domain/Isk.ts"
 import { refFromUrl } from "../domain/Killmail.ts"
+import { valuationVersion } from "../domain/Valuation.ts"
+import { Appraiser } from "../intake/Appraiser.ts"
 import { Submissions } from "../intake/Submissions.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
+import { within } from "../store/Deadline.ts"
 import { FeedStore } from "../store/FeedStore.ts"
 import { KillmailReader } from "../store/KillmailReader.ts"
 import { countError } from "../telemetry/Metrics.ts"
 import { AdminToken } from "./AdminToken.ts"
 import { Api, BadRequest, NotFound, Operator, Unauthorized, Unavailable } from "./Api.ts"
-import { within } from "../store/Deadline.ts"
 
 /** The database must answer a request within this. */
 const deadline = "5 seconds"
@@ -32,6 +35,7 @@ const KillmailsHandlers = HttpApiBuilder.group(
   "killmails",
   Effect.fn(function*(handlers) {
     const reader = yield* KillmailReader
+    const appraiser = yield* Appraiser
     const submissions = yield* Submissions
 
     const find = Effect.fnUntraced(function*(id: number) {
@@ -42,6 +46,22 @@ const KillmailsHandlers = HttpApiBuilder.group(
     return handlers.handleAll({
       byId: ({ params }) => Effect.map(find(params.id), toDocument),
       esi: ({ params }) => Effect.map(find(params.id), toEsi),
+      valuation: Effect.fnUntraced(function*({ params }) {
+        const { valuation } = yield* unavailable(appraiser.appraise(toEsi(yield* find(params.id))))
+        return {
+          killmail_id: params.id,
+          day: valuation.day,
+          version: valuationVersion,
+          value: {
+            destroyed: iskNumber(valuation.destroyed),
+            dropped: iskNumber(valuation.dropped),
+            fitted: iskNumber(valuation.fitted),
+            total: iskNumber(valuation.total),
+            unpriced_items: valuation.unpriced_items
+          },
+          items: valuation.lines.map((line) => ({ ...line, price: iskNumber(line.price) }))
+        }
+      }),
       submit: Effect.fnUntraced(function*({ payload }) {
         const ref = "url" in payload ? refFromUrl(payload.url) : { ...payload, hash: payload.hash.toLowerCase() }
         if (ref === undefined) {

@@ -1,6 +1,6 @@
 /**
- * Tells this process's subscribers of every publication, in order of sequence. It wakes on the store's NOTIFY, and polls,
- * as a NOTIFY can be lost; what it tells is always read from the ledger.
+ * Tells this process's subscribers of every publication, in order of sequence, and of what was valued anew. It wakes on the
+ * store's NOTIFY, and polls, as a NOTIFY can be lost; what it tells is always read from the tables.
  */
 import { PgClient } from "@effect/sql-pg"
 import { Cause, Context, Effect, Layer, Metric, Option, Queue, Schema, Semaphore } from "effect"
@@ -9,12 +9,14 @@ import { crashPoint } from "../CrashPoint.ts"
 import { type KillmailDocument, toDocument } from "../domain/Document.ts"
 import { KillmailReader, type Publication } from "../store/KillmailReader.ts"
 import { publicationsChannel } from "../store/KillmailStore.ts"
+import { Revaluations } from "../store/Revaluations.ts"
 import { messageOf } from "../telemetry/Messages.ts"
 import { announcements, countError } from "../telemetry/Metrics.ts"
 import { continueTrace } from "../telemetry/TraceContext.ts"
 
-/** A publication as it is told: encoded once for all who hear it. */
+/** A publication, or that it was valued anew, as it is told: encoded once for all who hear it. */
 export interface Announcement {
+  readonly type: "killmail" | "revalued"
   readonly sequence: number
   readonly document: KillmailDocument
   /** The document as JSON. */
@@ -36,6 +38,8 @@ const silenceMillis = 10_000
 const probeMillis = 3000
 /** Publications read in one query. */
 const pageSize = 200
+/** Of what was valued anew so many are told a second: after a day's prices arrive they are thousands. */
+const revaluedPageSize = 100
 /** A connection that went silent is given up after this, and another one asked. */
 const readDeadline = "10 seconds"
 
@@ -55,19 +59,25 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
     Effect.gen(function*() {
       const pg = yield* PgClient.PgClient
       const reader = yield* KillmailReader
+      const revaluations = yield* Revaluations
       const listeners = new Set<Listener>()
       // Clients that catch up must not take the connections that feeds and jobs live on.
       const replays = yield* Semaphore.make(2)
       let position = yield* reader.lastSequence
+      let revaluation = yield* revaluations.last
+
+      const tellListeners = (announcement: Announcement) =>
+        Effect.suspend(() => {
+          const failures = [...listeners].filter((listener) => !hears(listener, announcement))
+          for (const listener of failures) listeners.delete(listener)
+          return failures.length === 0 ? Effect.void : countError("broadcast", "listener")
+        })
 
       const tell = (publication: Publication) =>
         Effect.suspend(() => {
           // First, so that one that cannot be told does not hold up all that follow.
           position = publication.sequence
-          const announcement = announce(publication)
-          const failures = [...listeners].filter((listener) => !hears(listener, announcement))
-          for (const listener of failures) listeners.delete(listener)
-          return failures.length === 0 ? Effect.void : countError("broadcast", "listener")
+          return tellListeners(announce(publication))
         }).pipe(
           Effect.andThen(Metric.update(announcements, 1)),
           Effect.withSpan("announce killmail", {
@@ -94,6 +104,17 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
         }
       })
 
+      /** Whether there may be more. What this process has not told yet will be told as it is by then. */
+      const tellRevalued = Effect.gen(function*() {
+        const page = yield* Effect.timeout(revaluations.after(revaluation, revaluedPageSize), readDeadline)
+        for (const { id, row } of page) {
+          revaluation = id
+          const sequence = row.sequence!
+          if (sequence <= position) yield* tellListeners({ ...announce({ row, sequence }), type: "revalued" })
+        }
+        return page.length === revaluedPageSize
+      })
+
       // One connection listens; any trouble with it ends the turn, and the next begins by reading what was missed.
       const turn = Effect.scoped(Effect.gen(function*() {
         const notifications = yield* Effect.timeout(pg.listen(publicationsChannel), readDeadline)
@@ -103,13 +124,15 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
             `The ledger ends at ${last}, and ${position} was told: it was restored. Goes on from there.`
           )
           position = last
+          revaluation = yield* Effect.timeout(revaluations.last, readDeadline)
         }
         let heardAt = performance.now()
         let probedAt: number | undefined
         for (;;) {
           yield* tellAll
+          const more = yield* tellRevalued
           const heard = yield* Queue.takeBetween(notifications, 1, Number.POSITIVE_INFINITY).pipe(
-            Effect.timeoutOption(pollInterval)
+            Effect.timeoutOption(more ? "1 second" : pollInterval)
           )
           if (Option.isSome(heard)) {
             heardAt = performance.now()
@@ -160,7 +183,7 @@ const hears = (listener: Listener, announcement: Announcement): boolean => {
   }
 }
 
-const announce = ({ row, sequence }: Publication): Announcement => {
+const announce = ({ row, sequence }: Pick<Publication, "row" | "sequence">): Announcement => {
   const document = toDocument(row)
-  return { sequence, document, json: JSON.stringify(document) }
+  return { type: "killmail", sequence, document, json: JSON.stringify(document) }
 }

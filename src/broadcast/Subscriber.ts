@@ -19,8 +19,8 @@ export interface Subscriber {
   readonly close: () => void
 }
 
-const killmailMessage = (ids: ReadonlyArray<string>, { json, sequence }: Announcement): string =>
-  `{"type":"killmail","subscriptions":${JSON.stringify(ids)},"sequence":${sequence},"data":${json}}`
+const messageOf = (ids: ReadonlyArray<string>, { json, sequence, type }: Announcement): string =>
+  `{"type":"${type}","subscriptions":${JSON.stringify(ids)},"sequence":${sequence},"data":${json}}`
 
 /**
  * `send` takes one message; `drained` ends when the socket has room again, so that a replay goes as fast as its reader.
@@ -38,8 +38,9 @@ export const make = (
   /** Names the subscription that it is about, where there is one. */
   const sendError = (code: string, message: string, id?: string) => sendJson({ type: "error", code, message, id })
   const stopListening = live.listen((announcement) => {
-    const ids = [...hearing].filter(([, position]) => announcement.sequence > position).map(([id]) => id)
-    if (ids.length > 0) send(killmailMessage(ids, announcement))
+    const { sequence, type } = announcement
+    const ids = [...hearing].filter(([, position]) => type === "revalued" || sequence > position).map(([id]) => id)
+    if (ids.length > 0) send(messageOf(ids, announcement))
   })
 
   /** Sends what was published after `from`, and hears live from the instant at which nothing is missing. */
@@ -53,7 +54,7 @@ export const make = (
       for (const announcement of page) {
         yield* drained
         if (replaying.get(id) !== turn) return
-        send(killmailMessage([id], announcement))
+        send(messageOf([id], announcement))
         position = announcement.sequence
       }
     }

@@ -74,7 +74,11 @@ killmaild listens to a small New Eden on this machine, and keeps what it hears.
 Ctrl-C ends it; what it stored stays in ${dataDir}.
 `)
   yield* Effect.acquireRelease(
-    Effect.sync(() => live.listen(({ document }) => process.stdout.write(lineOf(document) + "\n"))),
+    Effect.sync(() =>
+      live.listen(({ document, type }) => {
+        if (type === "killmail") process.stdout.write(lineOf(document) + "\n")
+      })
+    ),
     (stop) => Effect.sync(stop)
   )
 }))

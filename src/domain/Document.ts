@@ -1,4 +1,5 @@
 /** A killmail as killmaild shows it: ESI's body, field for field, and what killmaild knows besides. Pure. */
+import { type Analysis, analysisOf } from "./Analysis.ts"
 import type { Attacker, Killmail } from "./Killmail.ts"
 import { normaliseTime } from "./Killmail.ts"
 import { assembleItems, type ItemRow } from "./Rows.ts"
@@ -53,6 +54,7 @@ export interface KillmailDocument extends Killmail {
   readonly solo: boolean | null
   readonly awox: boolean | null
   readonly labels: ReadonlyArray<string> | null
+  readonly analysis: Analysis
   /** From id to name, for every id of the killmail whose name is known. */
   readonly names: Readonly<Record<string, string>>
 }
@@ -82,21 +84,25 @@ export const toEsi = (row: KillmailRow): Killmail =>
     attackers: row.attackers.map((attacker) => present<Attacker>(attacker))
   })
 
-export const toDocument = (row: KillmailRow): KillmailDocument => ({
-  ...toEsi(row),
-  hash: row.hash,
-  sequence: row.sequence,
-  value: row.total_value === null ? null : {
-    destroyed: row.destroyed_value ?? 0,
-    dropped: row.dropped_value ?? 0,
-    fitted: row.fitted_value ?? 0,
-    total: row.total_value,
-    unpriced_items: row.unpriced_items ?? 0
-  },
-  points: row.points,
-  npc: row.is_npc,
-  solo: row.is_solo,
-  awox: row.is_awox,
-  labels: row.labels,
-  names: {}
-})
+export const toDocument = (row: KillmailRow): KillmailDocument => {
+  const killmail = toEsi(row)
+  return {
+    ...killmail,
+    hash: row.hash,
+    sequence: row.sequence,
+    value: row.total_value === null ? null : {
+      destroyed: row.destroyed_value ?? 0,
+      dropped: row.dropped_value ?? 0,
+      fitted: row.fitted_value ?? 0,
+      total: row.total_value,
+      unpriced_items: row.unpriced_items ?? 0
+    },
+    points: row.points,
+    npc: row.is_npc,
+    solo: row.is_solo,
+    awox: row.is_awox,
+    labels: row.labels,
+    analysis: analysisOf(killmail),
+    names: {}
+  }
+}

@@ -26,6 +26,13 @@ export const judge = (killmail: Killmail, priceOf: PriceList, facts: StaticFacts
   }
 }
 
+export interface Appraisal extends Judgement {
+  /** The celestial, gate or station next to the wreck; null where the position or the system's celestials are unknown. */
+  readonly locationId: number | null
+  /** Some type or the system was not known: the static data may say otherwise when they come to know it. */
+  readonly isProvisional: boolean
+}
+
 export interface Needs {
   /** Ids of types whose facts are asked for. */
   readonly types: ReadonlySet<number>

@@ -44,7 +44,7 @@ export const Item: Schema.Codec<Item> = Schema.Struct({
 /** Metres from the system's sun. Absent before November 2015. */
 export const Position = Schema.Struct({ x: Schema.Finite, y: Schema.Finite, z: Schema.Finite })
 
-const Attacker = Schema.Struct({
+export const Attacker = Schema.Struct({
   character_id: Schema.optionalKey(Id),
   corporation_id: Schema.optionalKey(Id),
   alliance_id: Schema.optionalKey(Id),

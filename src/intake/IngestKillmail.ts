@@ -1,6 +1,6 @@
 /**
  * The walk of a killmail from hearsay to the store, top to bottom: known already? stop. The body as it came along, or from
- * ESI; checked against its hash; stored once and published.
+ * ESI; checked against its hash; appraised, stored once and published.
  */
 import { Effect, Metric, Option, Schema } from "effect"
 import type { SqlError } from "effect/sql"
@@ -19,12 +19,14 @@ import {
   processingSeconds
 } from "../telemetry/Metrics.ts"
 import { continueTrace } from "../telemetry/TraceContext.ts"
+import { Appraiser } from "./Appraiser.ts"
 import { IngestKillmail, type IngestPayload as Heard } from "./Hearing.ts"
 import { Recorder } from "./Recorder.ts"
 
 export const ingestKillmail = handle(IngestKillmail, (heard: Heard) =>
   Effect.gen(function*() {
     const store = yield* KillmailStore
+    const appraiser = yield* Appraiser
     const recorder = yield* Recorder
 
     const killmail = yield* Effect.interruptible(Effect.gen(function*() {
@@ -36,10 +38,12 @@ export const ingestKillmail = handle(IngestKillmail, (heard: Heard) =>
     }))
     if (Option.isNone(killmail)) return yield* count("known", heard)
     yield* plausible(killmail.value)
+    const appraisal = yield* appraiser.appraise(killmail.value)
 
     yield* crashPoint("body there, not recorded")
     const receipt = yield* recorder.record({
       killmail: killmail.value,
+      appraisal,
       hash: heard.hash,
       source: heard.source,
       heardAt: new Date(heard.heard_at),

@@ -10,6 +10,7 @@ import createUpstreamState from "../../migrations/0004_create_upstream_state.ts"
 import createStaticData from "../../migrations/0005_create_static_data.ts"
 import createPrices from "../../migrations/0006_create_prices.ts"
 import createEntities from "../../migrations/0007_create_entities.ts"
+import createRevaluations from "../../migrations/0008_create_revaluations.ts"
 import { crashPoint } from "../CrashPoint.ts"
 import { wellKnownPrices } from "../domain/WellKnownPrices.ts"
 import { createPartitions } from "./Maintenance.ts"
@@ -27,7 +28,8 @@ const migrations = Migrator.fromRecord({
   "0004_create_upstream_state": createUpstreamState,
   "0005_create_static_data": createStaticData,
   "0006_create_prices": createPrices,
-  "0007_create_entities": createEntities
+  "0007_create_entities": createEntities,
+  "0008_create_revaluations": createRevaluations
 })
 
 const migrationsTable = "schema_migrations"

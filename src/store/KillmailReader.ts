@@ -31,30 +31,7 @@ export class KillmailReader extends Context.Service<KillmailReader, {
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
 
-      // bigint and numeric become float8: ids and ISK are JSON numbers, exact below 2^53.
-      const columns = sql.literal(`
-        ledger.sequence::float8 as sequence, encode(ledger.hash, 'hex') as hash, ledger.traceparent, ledger.stored_at,
-        mail.killmail_id::float8 as killmail_id, to_json(mail.killmail_time) #>> '{}' as killmail_time,
-        mail.solar_system_id, mail.war_id::float8 as war_id, mail.moon_id::float8 as moon_id,
-        mail.victim_character_id::float8 as victim_character_id,
-        mail.victim_corporation_id::float8 as victim_corporation_id,
-        mail.victim_alliance_id::float8 as victim_alliance_id, mail.victim_faction_id::float8 as victim_faction_id,
-        mail.victim_ship_type_id, mail.victim_damage_taken::float8 as victim_damage_taken, mail.x, mail.y, mail.z,
-        mail.destroyed_value::float8 as destroyed_value, mail.dropped_value::float8 as dropped_value,
-        mail.fitted_value::float8 as fitted_value, mail.total_value::float8 as total_value, mail.unpriced_items,
-        mail.points, mail.is_npc, mail.is_solo, mail.is_awox, mail.labels,
-        (select coalesce(json_agg(json_build_object('character_id', character_id, 'corporation_id', corporation_id,
-            'alliance_id', alliance_id, 'faction_id', faction_id, 'ship_type_id', ship_type_id,
-            'weapon_type_id', weapon_type_id, 'damage_done', damage_done, 'final_blow', final_blow,
-            'security_status', security_status) order by ordinal), '[]')
-          from attackers part
-          where part.killmail_time = mail.killmail_time and part.killmail_id = mail.killmail_id) as attackers,
-        (select coalesce(json_agg(json_build_object('ordinal', ordinal, 'parent_ordinal', parent_ordinal,
-            'item_type_id', item_type_id, 'flag', flag, 'singleton', singleton, 'quantity_dropped', quantity_dropped,
-            'quantity_destroyed', quantity_destroyed) order by ordinal), '[]')
-          from items part
-          where part.killmail_time = mail.killmail_time and part.killmail_id = mail.killmail_id) as items`)
-
+      const columns = killmailColumns(sql)
       type Row = KillmailRow & { readonly stored_at: Date; readonly traceparent: string | null }
 
       const find = Effect.fn("KillmailReader.find")(function*(killmailId: number) {
@@ -97,3 +74,31 @@ export class KillmailReader extends Context.Service<KillmailReader, {
     })
   )
 }
+
+/**
+ * A `KillmailRow` of `killmail_ledger ledger` and `killmails mail`. bigint and numeric become float8: ids and ISK are JSON
+ * numbers, exact below 2^53.
+ */
+export const killmailColumns = (sql: SqlClient.SqlClient) =>
+  sql.literal(`
+  ledger.sequence::float8 as sequence, encode(ledger.hash, 'hex') as hash, ledger.traceparent, ledger.stored_at,
+  mail.killmail_id::float8 as killmail_id, to_json(mail.killmail_time) #>> '{}' as killmail_time,
+  mail.solar_system_id, mail.war_id::float8 as war_id, mail.moon_id::float8 as moon_id,
+  mail.victim_character_id::float8 as victim_character_id,
+  mail.victim_corporation_id::float8 as victim_corporation_id,
+  mail.victim_alliance_id::float8 as victim_alliance_id, mail.victim_faction_id::float8 as victim_faction_id,
+  mail.victim_ship_type_id, mail.victim_damage_taken::float8 as victim_damage_taken, mail.x, mail.y, mail.z,
+  mail.destroyed_value::float8 as destroyed_value, mail.dropped_value::float8 as dropped_value,
+  mail.fitted_value::float8 as fitted_value, mail.total_value::float8 as total_value, mail.unpriced_items,
+  mail.points, mail.is_npc, mail.is_solo, mail.is_awox, mail.labels,
+  (select coalesce(json_agg(json_build_object('character_id', character_id, 'corporation_id', corporation_id,
+      'alliance_id', alliance_id, 'faction_id', faction_id, 'ship_type_id', ship_type_id,
+      'weapon_type_id', weapon_type_id, 'damage_done', damage_done, 'final_blow', final_blow,
+      'security_status', security_status) order by ordinal), '[]')
+    from attackers part
+    where part.killmail_time = mail.killmail_time and part.killmail_id = mail.killmail_id) as attackers,
+  (select coalesce(json_agg(json_build_object('ordinal', ordinal, 'parent_ordinal', parent_ordinal,
+      'item_type_id', item_type_id, 'flag', flag, 'singleton', singleton, 'quantity_dropped', quantity_dropped,
+      'quantity_destroyed', quantity_destroyed) order by ordinal), '[]')
+    from items part
+    where part.killmail_time = mail.killmail_time and part.killmail_id = mail.killmail_id) as items`)

@@ -2,9 +2,11 @@
 import { Context, Effect, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { crashPoint } from "../CrashPoint.ts"
+import type { Appraisal } from "../domain/Judgement.ts"
 import type { Attacker, Killmail } from "../domain/Killmail.ts"
 import { normaliseTime } from "../domain/Killmail.ts"
 import { type ItemRow, itemRows } from "../domain/Rows.ts"
+import { appraisalArrays, appraisalColumns } from "./AppraisalColumns.ts"
 import { isNoPartition } from "./Database.ts"
 import { pgColumn } from "./PgArray.ts"
 import { pgJson } from "./PgText.ts"
@@ -12,6 +14,8 @@ import { pgJson } from "./PgText.ts"
 /** A checked killmail on its way into the store. */
 export interface NewKillmail {
   readonly killmail: Killmail
+  /** What it was worth and meant, as far as is known now; absent, it is worth nothing yet. */
+  readonly appraisal?: Appraisal | undefined
   readonly hash: string
   readonly source: string
   /** When a feed first named it. */
@@ -139,8 +143,10 @@ const insertBodies = (sql: SqlClient.SqlClient, mails: ReadonlyArray<NewKillmail
     with new_killmails as (
       insert into killmails (killmail_time, killmail_id, solar_system_id, war_id, moon_id, victim_character_id,
         victim_corporation_id, victim_alliance_id, victim_faction_id, victim_ship_type_id, victim_damage_taken,
-        x, y, z, attacker_count, zkb)
-      select * from unnest(
+        x, y, z, attacker_count, zkb, ${sql.literal(appraisalColumns)}, labels)
+      select time, id, system, war, moon, character, corporation, alliance, faction, ship, damage, x, y, z, attackers, zkb,
+        ${sql.literal(appraisalColumns)}, labels::text[]
+      from unnest(
         ${pgColumn(bodies, (body) => body.time)}::timestamptz[],
         ${pgColumn(bodies, (body) => body.id)}::bigint[],
         ${pgColumn(bodies, (body) => body.solar_system_id)}::integer[],
@@ -156,7 +162,10 @@ const insertBodies = (sql: SqlClient.SqlClient, mails: ReadonlyArray<NewKillmail
         ${pgColumn(victims, (victim) => victim.position?.y)}::float8[],
         ${pgColumn(victims, (victim) => victim.position?.z)}::float8[],
         ${pgColumn(bodies, (body) => body.attackers.length)}::integer[],
-        ${pgColumn(mails, (mail) => mail.zkb === undefined ? null : pgJson(mail.zkb))}::jsonb[])
+        ${pgColumn(mails, (mail) => mail.zkb === undefined ? null : pgJson(mail.zkb))}::jsonb[],
+        ${appraisalArrays(sql, mails.map(({ appraisal }) => appraisal))}
+      ) as mail(time, id, system, war, moon, character, corporation, alliance, faction, ship, damage, x, y, z, attackers,
+        zkb, ${sql.literal(appraisalColumns)}, labels)
     ), new_attackers as (
       insert into attackers (killmail_time, killmail_id, ordinal, character_id, corporation_id, alliance_id, faction_id,
         ship_type_id, weapon_type_id, damage_done, final_blow, security_status)

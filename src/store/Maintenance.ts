@@ -11,7 +11,11 @@ export class Maintenance extends Context.Service<Maintenance, {
   /** Creates the partitions of last month up to `monthsAhead`; returns how many tables were new. */
   readonly createPartitions: Effect.Effect<number, SqlError.SqlError>
   /** Removes old job runs, and jobs that the queue gave up without a dead letter become one. */
-  readonly cleanUp: Effect.Effect<{ readonly job_runs: number; readonly given_up: number }, SqlError.SqlError>
+  /** How many rows went, by table; jobs that nothing would fetch again become dead letters. */
+  readonly cleanUp: Effect.Effect<
+    { readonly job_runs: number; readonly given_up: number; readonly revaluations: number },
+    SqlError.SqlError
+  >
 }>()("killmaild/store/Maintenance") {
   static readonly layer = Layer.effect(
     Maintenance,
@@ -30,9 +34,11 @@ export class Maintenance extends Context.Service<Maintenance, {
           insert into dead_letters (task, key, payload, reason, error, attempts, priority)
           select tasks.identifier, given_up.key, payload, 'given_up', coalesce(last_error, ''), attempts, priority
           from given_up join graphile_worker._private_tasks tasks on tasks.id = task_id
-          on conflict (task, key) do nothing
+          on conflict (task, key) do update set payload = excluded.payload, reason = excluded.reason,
+            error = excluded.error, attempts = excluded.attempts, priority = excluded.priority, at = now()
           returning 1`
-        return { job_runs: runs.length, given_up: givenUp.length }
+        const told = yield* sql`delete from revaluations where at < now() - interval '1 day' returning 1`
+        return { job_runs: runs.length, given_up: givenUp.length, revaluations: told.length }
       })
 
       return Maintenance.of({

@@ -6,7 +6,12 @@ import type { KillmailDocument } from "../../src/domain/Document.ts"
 import { randomOf } from "../../src/sandbox/Random.ts"
 
 const document = {} as KillmailDocument
-const announcementOf = (sequence: number): Announcement => ({ sequence, document, json: "{}" })
+const announcementOf = (sequence: number): Announcement => ({
+  type: "killmail",
+  sequence,
+  document,
+  json: "{}"
+})
 
 interface Frame {
   readonly type: string

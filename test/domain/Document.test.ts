@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { analysisOf } from "../../src/domain/Analysis.ts"
 import { type KillmailRow, toDocument, toEsi } from "../../src/domain/Document.ts"
 
 /** A stored killmail about which next to nothing is known. */
@@ -134,6 +135,7 @@ describe("a killmail as killmaild shows it", () => {
       solo: null,
       awox: null,
       labels: null,
+      analysis: analysisOf(toEsi(row)),
       names: {}
     })
   })

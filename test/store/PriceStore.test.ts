@@ -3,7 +3,7 @@ import { Effect, Layer, Redacted, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { wellKnownPrices } from "../../src/domain/WellKnownPrices.ts"
 import * as Database from "../../src/store/Database.ts"
-import { mostAverages, PriceStore, putWellKnownPrices } from "../../src/store/PriceStore.ts"
+import { mostAverages, type PriceArrival, PriceStore, putWellKnownPrices } from "../../src/store/PriceStore.ts"
 import { migratedDatabase } from "../support/TestDaemon.ts"
 
 const withPrices = <A, E>(
@@ -37,6 +37,13 @@ const arrivalsOf = (sql: SqlClient.SqlClient) =>
 const tritanium = 34
 const rifter = 587
 const molok = 42_241
+
+const taken = (store: PriceStore["Service"], most: number) =>
+  Effect.gen(function*() {
+    const all: Array<PriceArrival> = []
+    yield* store.handArrivals(most, (arrivals) => Effect.sync(() => void all.push(...arrivals)))
+    return all
+  })
 
 describe.concurrent("prices in the store", () => {
   it.live("are the newest on or before the day, newest first and at most as many as the rule smooths", () =>
@@ -163,11 +170,11 @@ describe.concurrent("prices in the store", () => {
       Effect.gen(function*() {
         yield* store.importDay(dayOf("2026-01-02", { [tritanium]: 5 }), fromEveRef("a"))
         yield* store.addHistory(rifter, [{ day: "2025-12-01", average: 1 }])
-        assert.deepStrictEqual(yield* store.takeArrivals(10), [])
+        assert.deepStrictEqual(yield* taken(store, 10), [])
         yield* sql`update price_arrivals set at = at - interval '1 minute'`
-        assert.deepStrictEqual(yield* store.takeArrivals(1), [{ firstDay: "2026-01-02", typeIds: null }])
-        assert.deepStrictEqual(yield* store.takeArrivals(10), [{ firstDay: "2025-12-01", typeIds: [rifter] }])
-        assert.deepStrictEqual(yield* store.takeArrivals(10), [])
+        assert.deepStrictEqual(yield* taken(store, 1), [{ firstDay: "2026-01-02", typeIds: null }])
+        assert.deepStrictEqual(yield* taken(store, 10), [{ firstDay: "2025-12-01", typeIds: [rifter] }])
+        assert.deepStrictEqual(yield* taken(store, 10), [])
       })
     ))
 })

@@ -9,6 +9,7 @@ import { KillmailReader } from "../../src/store/KillmailReader.ts"
 import { KillmailStore } from "../../src/store/KillmailStore.ts"
 import { Leases } from "../../src/store/Leases.ts"
 import { Maintenance } from "../../src/store/Maintenance.ts"
+import { Revaluations } from "../../src/store/Revaluations.ts"
 import { migratedDatabase } from "./TestDaemon.ts"
 
 export type Stores = PgClient.PgClient | SqlClient.SqlClient | Layer.Success<typeof stores>
@@ -19,7 +20,8 @@ const stores = Layer.mergeAll(
   KillmailReader.layer,
   KillmailStore.layer,
   Leases.layer,
-  Maintenance.layer
+  Maintenance.layer,
+  Revaluations.layer
 )
 
 /** Another replica's stores, with connections of their own. */

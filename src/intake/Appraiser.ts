@@ -1,0 +1,86 @@
+/**
+ * What a killmail was worth and what it meant, from what is known at this moment. Nothing is asked over HTTP here: what the
+ * static data lack is learned later, a price that is missing is counted, and the killmail is valued again when it arrives.
+ */
+import { Context, Effect, Layer } from "effect"
+import type { SqlError } from "effect/sql"
+import { type Appraisal, judge, needsOf } from "../domain/Judgement.ts"
+import type { Killmail } from "../domain/Killmail.ts"
+import type { Day, MarketFacts } from "../domain/Market.ts"
+import { type PriceList, priceList } from "../domain/PriceList.ts"
+import { itemRows } from "../domain/Rows.ts"
+import type { StaticFacts } from "../domain/StaticData.ts"
+import { priceDay } from "../domain/Valuation.ts"
+import { Prices } from "../prices/Prices.ts"
+import { StaticData } from "../static-data/StaticData.ts"
+
+/** Days whose price lists are kept; live killmails are of one or two, a backfill's of few at a time. */
+const mostDays = 16
+
+export class Appraiser extends Context.Service<Appraiser, {
+  readonly appraise: (killmail: Killmail) => Effect.Effect<Appraisal, SqlError.SqlError>
+}>()("killmaild/intake/Appraiser") {
+  static readonly layer = Layer.effect(
+    Appraiser,
+    Effect.gen(function*() {
+      const staticData = yield* StaticData
+      const prices = yield* Prices
+      let lists: PriceLists | undefined
+
+      /** The day's price list, once all is loaded that this killmail makes it ask for. */
+      const priceListFor = Effect.fnUntraced(function*(
+        killmail: Killmail,
+        lost: ReadonlyArray<number>,
+        facts: StaticFacts
+      ) {
+        const day = priceDay(killmail)
+        let market = yield* prices.factsFor([])
+        for (;;) {
+          lists = stillTrue(lists, facts, market)
+          const list = listOf(lists, day)
+          if (lost.every((typeId) => list.loaded.has(typeId))) return list.priceOf
+          const needs = [...needsOf(killmail, facts, market).prices].filter((typeId) => !list.loaded.has(typeId))
+          market = yield* prices.factsFor(needs.map((typeId) => ({ typeId, day })))
+          for (const typeId of needs) list.loaded.add(typeId)
+        }
+      })
+
+      const appraise: Appraiser["Service"]["appraise"] = Effect.fnUntraced(function*(killmail) {
+        const { attackers, solar_system_id, victim: { items = [], position, ship_type_id } } = killmail
+        const lost = [ship_type_id, ...itemRows(items).map(({ item_type_id }) => item_type_id)]
+        const flown = attackers.flatMap((attacker) => attacker.ship_type_id ?? [])
+        const { facts, missing } = yield* staticData.factsFor({
+          typeIds: [...lost, ...flown],
+          systemIds: [solar_system_id]
+        })
+        const judgement = judge(killmail, yield* priceListFor(killmail, lost, facts), facts)
+        yield* staticData.learn(missing)
+        const locationId = position === undefined ? null : yield* staticData.nearest(solar_system_id, position)
+        const isProvisional = missing.typeIds.length + missing.systemIds.length > 0
+        return { ...judgement, locationId, isProvisional }
+      })
+
+      return Appraiser.of({ appraise })
+    })
+  )
+}
+
+/** What was worked out from these facts; others make all of it void. */
+interface PriceLists {
+  readonly facts: StaticFacts
+  readonly market: MarketFacts
+  readonly days: Map<Day, { readonly priceOf: PriceList; readonly loaded: Set<number> }>
+}
+
+const stillTrue = (lists: PriceLists | undefined, facts: StaticFacts, market: MarketFacts): PriceLists =>
+  lists?.facts === facts && lists.market === market && lists.days.size < mostDays
+    ? lists
+    : { facts, market, days: new Map() }
+
+const listOf = ({ days, facts, market }: PriceLists, day: Day) => {
+  const kept = days.get(day)
+  if (kept !== undefined) return kept
+  const list = { priceOf: priceList(day, facts, market), loaded: new Set<number>() }
+  days.set(day, list)
+  return list
+}
