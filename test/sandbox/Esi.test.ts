@@ -101,6 +101,32 @@ describe("ESI's killmails", () => {
   })
 })
 
+describe("ESI's universe", () => {
+  it("knows types, groups, categories, systems, constellations and regions, which lead to each other", async () => {
+    const { ask } = setup()
+    const body = async (path: string) => JSON.parse((await ask(`/universe/${path}/`)).body!)
+    const ship = await body("types/587")
+    assert.deepInclude(ship, { type_id: 587, name: "Rifter", group_id: 25, published: true })
+    const group = await body(`groups/${ship.group_id}`)
+    assert.deepInclude(group, { name: "Frigate", category_id: 6 })
+    assert.deepInclude(await body(`categories/${group.category_id}`), { name: "Ship" })
+    const system = await body("systems/30000142")
+    assert.deepInclude(system, { name: "Jita", constellation_id: 20_000_020 })
+    const constellation = await body(`constellations/${system.constellation_id}`)
+    assert.deepInclude(await body(`regions/${constellation.region_id}`), { name: "The Forge" })
+    assert.strictEqual((await ask("/universe/systems/30099999/")).status, 404)
+  })
+
+  it("is not to be asked for the same again before 11:05", async () => {
+    const { ask, judge } = setup()
+    await ask("/universe/types/587", noon)
+    await ask("/universe/types/587", noon + 3_600_000)
+    assert.deepStrictEqual(rulesOf(judge), ["cache"])
+    await ask("/universe/types/587", Date.UTC(2026, 5, 2, 11, 5))
+    assert.deepStrictEqual(rulesOf(judge), ["cache"])
+  })
+})
+
 describe("ESI's other routes", () => {
   it("share an error limit which, used up, closes every route until the minute ends", async () => {
     const { ask, judge, upstream } = setup()
