@@ -69,6 +69,37 @@ describe("the commands", () => {
       assert.match(table.out, /^task +priority +waiting .*\ningest_killmail +0 +2 /)
     }))
 
+  it.live("import static data from where one wants, and tell what is there now", () =>
+    Effect.gen(function*() {
+      const sandbox = yield* manualSandbox()
+      const { url } = yield* migratedDatabase
+      const env = settingsFor(sandbox, url, yield* temporaryDirectory)
+      const first = yield* run(["static-data", "import"], env)
+      assert.strictEqual(first.status, 0, first.err)
+      assert.match(first.out, /^Build 3444265 is here: \d+ categories, .*, \d+ celestials\.\n$/)
+      assert.match(first.err, /^download: 100 %, .* MB of .* MB\nimport: \d+ %, .*\n$/)
+      const again = yield* run(["static-data", "import", "--json"], env)
+      assert.deepStrictEqual(again, {
+        status: 0,
+        out: "{\"status\":\"known\",\"build\":3444265,\"rows\":{},\"missing\":[]}\n",
+        err: ""
+      })
+      const shorthand = `${sandbox.url}/static-data/eve-online-static-data-latest-jsonl.zip`
+      assert.strictEqual((yield* run(["static-data", "import", shorthand, "--force"], env)).status, 0)
+      const refusals = [["/nowhere.zip", "/nowhere.zip does not exist."], [
+        `${sandbox.url}/static-data/other.zip`,
+        `${sandbox.url}/static-data/other.zip cannot be had: the server answered 404.`
+      ]] as const
+      for (const [source, sentence] of refusals) {
+        assert.deepStrictEqual(yield* run(["static-data", "import", source], env), {
+          status: 1,
+          out: "",
+          err: `killmaild: static-data import: ${sentence}\n`
+        })
+      }
+      assert.deepStrictEqual(sandbox.violations(), [])
+    }))
+
   it.live("share a database: one process hears and stores, another serves, a third adds by hand", () =>
     Effect.gen(function*() {
       const sandbox = yield* manualSandbox()

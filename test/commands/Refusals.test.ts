@@ -16,6 +16,11 @@ const refusals: ReadonlyArray<readonly [string, Readonly<Record<string, string>>
   ["sandbox --faults 2", {}, "sandbox: --faults got 2, wants a share from 0 to 1."],
   ["sandbox --port 70000", {}, "sandbox: --port got 70000, wants a port from 0 to 65535."],
   [
+    "static-data import",
+    { DATABASE_URL: "postgres://localhost/nowhere", KILLMAILD_SDE_URL: "developers.eveonline.com" },
+    "KILLMAILD_SDE_URL: got \"developers.eveonline.com\", wants a URL that begins with https:// or http://."
+  ],
+  [
     `add ${id} ${hash}0`,
     {},
     "add: wants a killmail id and its hash of 40 hex digits, or https://esi.evetech.net/killmails/{id}/{hash}/."
