@@ -21,6 +21,16 @@ const refusals: ReadonlyArray<readonly [string, Readonly<Record<string, string>>
     "KILLMAILD_SDE_URL: got \"developers.eveonline.com\", wants a URL that begins with https:// or http://."
   ],
   [
+    "prices import --start-date 2026-02-30",
+    {},
+    "prices import: --start-date got \"2026-02-30\", wants a day such as 2026-01-31."
+  ],
+  [
+    "prices import --start-date 2026-02-02 --end-date 2026-02-01",
+    {},
+    "prices import: --start-date 2026-02-02 is after --end-date 2026-02-01, wants it before."
+  ],
+  [
     `add ${id} ${hash}0`,
     {},
     "add: wants a killmail id and its hash of 40 hex digits, or https://esi.evetech.net/killmails/{id}/{hash}/."
