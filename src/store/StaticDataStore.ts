@@ -51,6 +51,7 @@ export class StaticDataStore extends Context.Service<StaticDataStore, {
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
 
+      // The array at the end: the planner takes a recursion for a crowd, and would read whole tables to join it.
       const types: StaticDataStore["Service"]["types"] = (typeIds) =>
         Effect.map(
           sql<TypeRow>`
@@ -88,9 +89,9 @@ export class StaticDataStore extends Context.Service<StaticDataStore, {
                 from blueprints
                 where blueprint_type_id = manufacturing_blueprint(type_id)
               ) as manufacturing
-            from wanted
-            join types using (type_id)
-            join groups using (group_id)`,
+            from types
+            join groups using (group_id)
+            where type_id = any(array(select type_id from wanted))`,
           (rows) => rows.map(factsOf)
         )
 
