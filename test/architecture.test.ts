@@ -58,6 +58,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "postgres",
     "jobs",
     "store",
+    "esi",
     "static-data",
     "prices",
     "intake",
