@@ -1,20 +1,22 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { run } from "./Rig.ts"
+import { scheduleOf } from "./Schedule.ts"
 
 describe("a daemon under fire", () => {
   it.live(
     "loses nothing, doubles nothing and tells every subscriber everything in order",
     () =>
       Effect.gen(function*() {
-        const { findings } = yield* run({
-          seed: "npm test",
+        const seed = "npm test"
+        const { findings, recoveries, seconds } = yield* run({
+          seed,
           killmails: 2000,
-          kills: ["jobs", "daemon", "postgres", "both", "jobs"],
+          events: scheduleOf(seed, { kills: 4, restarts: 1, networks: 0 }),
           faults: 0.1,
           speed: 100
         })
-        assert.deepStrictEqual(findings, [])
+        assert.deepStrictEqual(findings, [], `after ${seconds} s: ${JSON.stringify(recoveries)}`)
       }),
     180_000
   )
