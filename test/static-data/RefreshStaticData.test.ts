@@ -1,6 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
+import { itemRows } from "../../src/domain/Rows.ts"
+import { charts } from "../../src/sandbox/Atlas.ts"
+import { killmailOf } from "../../src/sandbox/World.ts"
+import { StaticDataStore } from "../../src/store/StaticDataStore.ts"
 import { eventually, manualSandbox, migratedDatabase, startDaemonOn } from "../support/TestDaemon.ts"
 
 const runs = (sql: SqlClient.SqlClient) =>
@@ -27,6 +31,29 @@ describe("the static data of a daemon", () => {
         assert.isAbove(counts!.types, 400)
       }).pipe(Effect.provide(context))
       assert.strictEqual(sandbox.requests().filter(({ path }) => path.endsWith(".zip")).length, 1)
+      assert.deepStrictEqual(sandbox.violations(), [])
+    }))
+
+  it.live("come from ESI for what a killmail names, while CCP's server is away", () =>
+    Effect.gen(function*() {
+      const sandbox = yield* manualSandbox()
+      sandbox.intercept(({ upstream }) => upstream === "static-data" ? { status: 503 } : undefined)
+      const { url } = yield* migratedDatabase
+      const { context } = yield* startDaemonOn(url, sandbox)
+      const { hash, killmail, zkb } = killmailOf("static data", 1)
+      sandbox.publishR2z2({ esi: killmail, hash, zkb })
+      const { attackers, solar_system_id, victim } = killmail
+      const named = new Set([
+        victim.ship_type_id,
+        ...attackers.flatMap(({ ship_type_id }) => ship_type_id ?? []),
+        ...itemRows(victim.items ?? []).map(({ item_type_id }) => item_type_id)
+      ])
+      yield* Effect.gen(function*() {
+        const store = yield* StaticDataStore
+        yield* eventually(() => store.types([...named]), (types) => types.length >= named.size)
+        const [system] = yield* eventually(() => store.systems([solar_system_id]), (systems) => systems.length === 1)
+        assert.strictEqual(system!.name, charts.get(solar_system_id)!.name)
+      }).pipe(Effect.provide(context))
       assert.deepStrictEqual(sandbox.violations(), [])
     }))
 
