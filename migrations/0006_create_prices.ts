@@ -91,18 +91,21 @@ export default Effect.gen(function*() {
     create trigger advance_price_version after insert on price_arrivals
     for each statement execute function advance_price_version()`
 
-  // Whoever changes an exception, by whatever client: killmails that hold the type are valued anew.
+  // Whoever changes exceptions, by whatever client: killmails that hold these types are valued anew.
   yield* sql`
-    create function announce_custom_price() returns trigger
+    create function announce_custom_prices() returns trigger
     language plpgsql as $$
     begin
-      insert into price_arrivals (first_day, type_ids)
-      select min(valid_from), array_agg(distinct type_id)
-      from (values (old.type_id, old.valid_from), (new.type_id, new.valid_from)) touched(type_id, valid_from)
-      where type_id is not null;
+      if exists (select from touched) then
+        insert into price_arrivals (first_day, type_ids)
+        select min(valid_from), array_agg(distinct type_id) from touched;
+      end if;
       return null;
     end $$`
-  yield* sql`
-    create trigger announce_custom_price after insert or update or delete on custom_prices
-    for each row execute function announce_custom_price()`
+  for (const [event, rows] of [["insert", "new"], ["update", "old"], ["update", "new"], ["delete", "old"]] as const) {
+    yield* sql`
+      create trigger ${sql(`announce_${event}_${rows}`)} after ${sql.literal(event)} on custom_prices
+      referencing ${sql.literal(rows)} table as touched
+      for each statement execute function announce_custom_prices()`
+  }
 })
