@@ -19,7 +19,7 @@ const atHead = "r2z2-head"
 const deadlineMillis = 15_000
 /** `sequence.json` is asked at most once in so many polls at the head: 30 s at the real one. */
 const pollsBetweenHeads = 5
-/** A cache may deny a file that exists: only so many denials in a row, a poll apart, make a hole. */
+/** A cache may deny a file that exists: only so many denials after the head passed it, a poll apart, make a hole. */
 const denialsForHole = 3
 /** `sequence.json` may lag so far behind the newest file. */
 const headLag = 60
@@ -190,6 +190,7 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
   let next: number = Option.isSome(cursor) ? cursor.value : (yield* head) + 1
   if (Option.isNone(cursor)) yield* actor.hear([], next)
   let knownHead = 0
+  let polls = 0
   let denials = 0
   let tries = 0
 
@@ -197,16 +198,17 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
     const reading = yield* look(next, [atHead])
     if (reading._tag === "Missing") {
       yield* actor.healthy
-      if (++denials >= denialsForHole && next < knownHead) {
+      polls++
+      if (next < knownHead && ++denials >= denialsForHole) {
         const live: number = yield* firstLive(next, knownHead, exists)
         const error = `files ${next} to ${live - 1} are not there, going on with ${live}`
         yield* actor.skip({ key: `${name}:${next}-${live - 1}`, text: "", reason: "hole", error }, live)
         next = live
-        denials = 0
+        polls = denials = 0
         continue
       }
       yield* limits.pause({ bucket: atHead, millis: settings.r2z2Poll, reason: "R2Z2 has no newer file yet" })
-      if (denials % pollsBetweenHeads === 0) {
+      if (polls % pollsBetweenHeads === 0) {
         knownHead = yield* head
         if (knownHead < next - headLag) {
           yield* Effect.logWarning(
@@ -216,7 +218,7 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
       }
       continue
     }
-    denials = 0
+    polls = denials = 0
     if (reading._tag === "Killmail") {
       yield* actor.hear([reading.heard], next + 1)
     } else if (reading._tag === "Poison" && !(yield* othersAreWell(next))) {

@@ -141,4 +141,48 @@ describe("a daemon whose R2Z2 errs", () => {
         ])
       }).pipe(Effect.provide(context))
     }), 60_000)
+
+  it.live("waits for a file that a cache denies, although there are newer ones", () =>
+    Effect.gen(function*() {
+      const sandbox = yield* manualSandbox()
+      const { context } = yield* startDaemon(sandbox)
+      yield* Effect.gen(function*() {
+        const first = sandbox.publishR2z2({ esi: mail(0).killmail, hash: mail(0).hash })
+        yield* ledgerHas(1)
+        // One is denied until the head is looked up, which is beyond it, and twice more; another one twice.
+        let headIsKnown = false
+        const denials = new Map([[first + 1, 2], [first + 20, 2]])
+        sandbox.intercept(({ path, upstream }) => {
+          if (upstream !== "r2z2") return undefined
+          headIsKnown ||= path.endsWith("/sequence.json")
+          const sequence = Number(/(\d+)\.json$/.exec(path)?.[1])
+          const left = denials.get(sequence) ?? 0
+          if (left > 0 && headIsKnown) denials.set(sequence, left - 1)
+          return left > 0 ? { status: 404 } : undefined
+        })
+        for (let k = 1; k <= 110; k++) sandbox.publishR2z2({ esi: mail(k).killmail, hash: mail(k).hash })
+        yield* ledgerHas(111)
+      }).pipe(Effect.provide(context))
+    }))
+
+  it.live("asks nothing for as long as a refusal says", () =>
+    Effect.gen(function*() {
+      const sandbox = yield* manualSandbox()
+      const { context } = yield* startDaemon(sandbox)
+      yield* Effect.gen(function*() {
+        const first = sandbox.publishR2z2({ esi: mail(0).killmail, hash: mail(0).hash })
+        yield* ledgerHas(1)
+        sandbox.intercept(({ count, path }) =>
+          path === `/ephemeral/${first + 1}.json` && count === 1
+            ? { status: 429, headers: { "retry-after": "1" } }
+            : undefined
+        )
+        sandbox.publishR2z2({ esi: mail(1).killmail, hash: mail(1).hash })
+        yield* ledgerHas(2)
+        const requests = sandbox.requests().filter(({ upstream }) => upstream === "r2z2")
+        const refused = requests.findIndex(({ status }) => status === 429)
+        assert.isAtLeast(requests[refused + 1]!.at - requests[refused]!.at, 950)
+        assert.deepStrictEqual(sandbox.violations(), [])
+      }).pipe(Effect.provide(context))
+    }))
 })
