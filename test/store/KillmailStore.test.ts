@@ -4,11 +4,12 @@ import { Context, Deferred, Effect, Exit, Fiber, Option, Queue } from "effect"
 import { SqlClient } from "effect/sql"
 import { toEsi } from "../../src/domain/Document.ts"
 import { hashOf, type Killmail } from "../../src/domain/Killmail.ts"
+import { isBadRow, isNoPartition, isPassing } from "../../src/store/Database.ts"
 import { KillmailReader } from "../../src/store/KillmailReader.ts"
 import { KillmailStore, publicationsChannel, type Receipt } from "../../src/store/KillmailStore.ts"
 import { changed, mailOf, newKillmail, plain } from "../support/Mails.ts"
 import { replicaOn, withStores } from "../support/Stores.ts"
-import { eventually } from "../support/TestDaemon.ts"
+import { oneWaitsForAnother } from "../support/TestDaemon.ts"
 
 const mailsOf = (seed: string, count: number): ReadonlyArray<Killmail> =>
   Array.from({ length: count }, (_, k) => mailOf(seed, k))
@@ -133,6 +134,24 @@ describe.concurrent("appending killmails", () => {
       })
     ))
 
+  it.live("fails while a month is gone that somebody detached, and creates it when the batch comes back", () =>
+    withStores(() =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        const [before, after] = [1, 2].map((k) =>
+          changed(mailOf("detached", k), { killmail_time: "2009-04-01T12:00:00Z" })
+        ) as [Killmail, Killmail]
+        yield* append([before])
+        for (const table of ["killmails", "attackers", "items"]) {
+          yield* sql`alter table ${sql(table)} detach partition ${sql(`${table}_2009_04`)}`
+          yield* sql`alter table ${sql(`${table}_2009_04`)} rename to ${sql(`kept_${table}`)}`
+        }
+        const error = yield* Effect.flip(append([after]))
+        assert.isTrue(isNoPartition(error) && isPassing(error) && !isBadRow(error))
+        assert.isTrue(Exit.isSuccess(yield* Effect.exit(append([after]))))
+      })
+    ))
+
   it.live("of the same 50 mails by two replicas at once stores each once, and says so to one of them", () =>
     withStores((url) =>
       Effect.gen(function*() {
@@ -193,7 +212,8 @@ describe.concurrent("appending killmails", () => {
         const other = Context.get(yield* replicaOn(url), SqlClient.SqlClient)
         const holds = yield* Deferred.make<void>()
         const commit = yield* Deferred.make<void>()
-        const [first, second] = mailsOf("order", 2) as [Killmail, Killmail]
+        const first = mailOf("order", 1)
+        const second = changed(mailOf("order", 2), { killmail_time: "2009-04-01T12:00:00Z" })
         yield* append([first])
         yield* sql`update killmail_ledger set visible_from = 'infinity', sequence = null`
         const releasing = yield* Effect.forkChild(
@@ -205,12 +225,7 @@ describe.concurrent("appending killmails", () => {
         )
         yield* Deferred.await(holds)
         const appending = yield* Effect.forkChild(append([second]))
-        yield* eventually(
-          (sql) =>
-            sql`select from pg_locks join pg_database on pg_database.oid = database
-              where datname = current_database() and locktype = 'advisory' and not granted`,
-          (rows) => rows.length === 1
-        )
+        yield* oneWaitsForAnother
         const reader = yield* KillmailReader
         assert.strictEqual(yield* reader.lastSequence, 0)
         yield* Deferred.succeed(commit, undefined)
@@ -221,6 +236,8 @@ describe.concurrent("appending killmails", () => {
           [first.killmail_id, 1],
           [second.killmail_id, 2]
         ])
+        // A first try under a number that was taken meanwhile would have left its row behind.
+        assert.deepStrictEqual(yield* sql`select ctid::text as place from killmails_2009_04`, [{ place: "(0,1)" }])
       })
     ))
 })

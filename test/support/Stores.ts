@@ -4,28 +4,33 @@ import { Effect, Layer, Redacted, type Scope } from "effect"
 import type { SqlClient } from "effect/sql"
 import { JobQueue } from "../../src/jobs/JobQueue.ts"
 import * as Database from "../../src/store/Database.ts"
+import { EntityStore } from "../../src/store/EntityStore.ts"
 import { FeedStore } from "../../src/store/FeedStore.ts"
 import { KillmailReader } from "../../src/store/KillmailReader.ts"
 import { KillmailStore } from "../../src/store/KillmailStore.ts"
 import { Leases } from "../../src/store/Leases.ts"
 import { Maintenance } from "../../src/store/Maintenance.ts"
+import { Names } from "../../src/store/Names.ts"
 import { Revaluations } from "../../src/store/Revaluations.ts"
 import { migratedDatabase } from "./TestDaemon.ts"
 
 export type Stores = PgClient.PgClient | SqlClient.SqlClient | Layer.Success<typeof stores>
 
 const stores = Layer.mergeAll(
+  EntityStore.layer,
   FeedStore.layer,
   JobQueue.layer,
   KillmailReader.layer,
   KillmailStore.layer,
   Leases.layer,
   Maintenance.layer,
+  Names.layer,
   Revaluations.layer
 )
 
-/** Another replica's stores, with connections of their own. */
-export const replicaOn = (url: string) => Layer.build(Layer.provideMerge(stores, Database.layer(Redacted.make(url))))
+/** Another replica's stores, with connections of their own: fresh, or the second replica would get the first one's. */
+export const replicaOn = (url: string) =>
+  Layer.build(Layer.fresh(Layer.provideMerge(stores, Database.layer(Redacted.make(url)))))
 
 /** Runs the test on its database; `url` is for further replicas. */
 export const withStores = <A, E>(test: (url: string) => Effect.Effect<A, E, Stores | Scope.Scope>) =>

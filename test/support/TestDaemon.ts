@@ -105,4 +105,10 @@ export const eventually = <A>(
     }
   })
 
+/** Ends when a session of this database waits for what another one has locked. */
+export const oneWaitsForAnother = eventually(
+  (sql) => sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+  (rows) => rows.length > 0
+)
+
 export type Scoped<A, E = never> = Effect.Effect<A, E, Scope.Scope>
