@@ -97,6 +97,18 @@ describe("a client of /ws", () => {
       assert.isAbove(connections, 10)
     }), 40_000)
 
+  it.live("hears all in order, too, when more is published at once than is read at once", () =>
+    Effect.gen(function*() {
+      const { store, url } = yield* daemon()
+      const client = yield* connectSocket(url)
+      client.send({ action: "subscribe", id: "all" })
+      yield* client.frame(isType("caught_up"))
+      yield* store(mails(0, 450))
+      yield* store([mail(450)])
+      yield* client.frame(isKillmail(451))
+      assert.deepStrictEqual(sequencesOf(client.frames), upTo(451))
+    }))
+
   it.live("hears on when the connection that listens is killed", () =>
     Effect.gen(function*() {
       const { context, store, url } = yield* daemon()
@@ -216,7 +228,15 @@ describe("a browser", () => {
       for (const origin of [url, "https://tools.example"]) {
         yield* (yield* connectSocket(url, { origin })).frame(isType("welcome"))
       }
-      for (const origin of ["https://evil.example", "null", "http://tools.example", `${url}1`]) {
+      for (
+        const origin of [
+          "https://evil.example",
+          "null",
+          "http://tools.example",
+          "https://tools.example.evil.net",
+          `${url}1`
+        ]
+      ) {
         const error = yield* Effect.flip(connectSocket(url, { origin }))
         assert.match(error.message, /403/)
       }

@@ -16,7 +16,7 @@ const pool = Effect.fnUntraced(function*(secondsSilent: number) {
   yield* sql`update job_pools set heartbeat_at = clock_timestamp() - ${secondsSilent} * interval '1 second'`
   yield* sql`select id from graphile_worker.add_job('some', '{}')`
   yield* sql`update graphile_worker._private_jobs set locked_by = 'pool', locked_at = now()`
-  return { pools, url }
+  return { pools, sql, url }
 })
 
 const connection = (url: string) =>
@@ -54,5 +54,31 @@ describe("a sweep", () => {
       const { state } = yield* connection(url)
       assert.strictEqual(yield* pools.sweep, 1)
       while (!state.isEnded) yield* Effect.sleep("5 millis")
+    }))
+
+  it.live("remembers a pool that ended for what it locked with its last breath", () =>
+    Effect.gen(function*() {
+      const { pools, sql } = yield* pool(0)
+      assert.strictEqual(yield* pools.bury("killmaild jobs of a test"), 1)
+      assert.strictEqual(yield* pools.sweep, 0)
+      yield* sql`update graphile_worker._private_jobs set locked_by = 'pool', locked_at = now()`
+      assert.strictEqual(yield* pools.sweep, 1)
+    }))
+})
+
+describe("a burial", () => {
+  it.live("unlocks the jobs only when the last connection is gone", () =>
+    Effect.gen(function*() {
+      const { pools, sql, url } = yield* pool(0)
+      const { client } = yield* connection(url)
+      // With so many temporary tables a connection takes a while to end.
+      yield* Effect.promise(() =>
+        client.query("do $$ begin for k in 1..500 loop execute format('create temp table t%s ()', k); end loop; end $$")
+      )
+      assert.strictEqual(yield* pools.bury("killmaild jobs of a test"), 1)
+      assert.deepStrictEqual(
+        yield* sql`select pid from pg_stat_activity where application_name = 'killmaild jobs of a test'`,
+        []
+      )
     }))
 })
