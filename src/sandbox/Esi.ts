@@ -5,6 +5,8 @@
 import { createHash } from "node:crypto"
 import { STATUS_CODES } from "node:http"
 import type { Killmail } from "../domain/Killmail.ts"
+import type { Census } from "./Census.ts"
+import { entityRoute, esiEntities, isQuestion, subjectsOf } from "./EsiEntities.ts"
 import { bucketOf, errorLimitOf } from "./EsiLimits.ts"
 import { esiMarkets } from "./EsiMarkets.ts"
 import { universeBody, universeFreshness, universeRoute } from "./EsiUniverse.ts"
@@ -23,7 +25,7 @@ export interface Esi extends Upstream {
   readonly tranquility: (down: boolean) => void
 }
 
-export const esi = (universe: Universe, market: Market, judge: Judge, speed: number): Esi => {
+export const esi = (universe: Universe, census: Census, market: Market, judge: Judge, speed: number): Esi => {
   const taught = new Map<number, Map<string, Killmail>>()
   const killmailBucket = bucketOf("killmail", 3600, speed, judge)
   const statusBucket = bucketOf("status", 600, speed, judge)
@@ -45,6 +47,8 @@ export const esi = (universe: Universe, market: Market, judge: Judge, speed: num
           return status(ask)
         case "universe":
           return universeFact(ask)
+        case "entity":
+          return entities(ask)
         case "market history":
           return markets.history(ask, Number(historyRoute.exec(ask.path)![1]))
         case "market prices":
@@ -101,7 +105,9 @@ export const esi = (universe: Universe, market: Market, judge: Judge, speed: num
       : { ...json(200, body, headers), quietMillis: millis / speed }
   }
 
-  const markets = esiMarkets(market, judge, speed, (ask, body, millis) => cached(ask, body, millis, new Date(ask.at)))
+  const cachedNow = (ask: Ask, body: unknown, millis: number) => cached(ask, body, millis, new Date(ask.at))
+  const markets = esiMarkets(market, judge, speed, cachedNow)
+  const entities = esiEntities(census, speed, cachedNow)
 
   return {
     name: "esi",
@@ -111,6 +117,8 @@ export const esi = (universe: Universe, market: Market, judge: Judge, speed: num
       return route === "killmail" || route === "status" ? `esi ${route}` : "esi"
     },
     answer,
+    takesPost: isQuestion,
+    subjectsOf,
     know: (mail, hash) => {
       const mails = taught.get(mail.killmail_id) ?? new Map<string, Killmail>()
       taught.set(mail.killmail_id, mails.set(hash, mail))
@@ -132,6 +140,7 @@ const routes = {
   killmail: killmailRoute,
   status: statusRoute,
   universe: universeRoute,
+  entity: entityRoute,
   "market history": historyRoute,
   "market prices": pricesRoute
 }

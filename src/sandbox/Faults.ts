@@ -29,6 +29,8 @@ export interface Intercepted {
   readonly upstream: UpstreamName
   /** Below the upstream's prefix: `/killmails/1/ab…`, `/ephemeral/96000001.json`. */
   readonly path: string
+  /** Of a POST; else empty. */
+  readonly body: string
   /** How often this path was asked for since the first rule, this time included. */
   readonly count: number
 }
@@ -43,13 +45,13 @@ export const makeScript = () => {
     add: (rule: Rule): void => {
       rules.unshift(rule)
     },
-    replyTo: ({ path, upstream }: Ask): Reply | undefined => {
+    replyTo: ({ body, path, upstream }: Ask): Reply | undefined => {
       if (rules.length === 0) return undefined
       const key = `${upstream}${path}`
       const count = (counts.get(key) ?? 0) + 1
       counts.set(key, count)
       for (const rule of rules) {
-        const reply = rule({ upstream, path, count })
+        const reply = rule({ upstream, path, body, count })
         if (reply !== undefined) return reply
       }
       return undefined

@@ -33,9 +33,9 @@ export interface Judge {
   readonly violations: () => ReadonlyArray<Violation>
   readonly accuse: (ask: Ask, rule: Rule, detail: string) => void
   /** A request arrived: is it allowed to come at all, and now? */
-  readonly hear: (ask: Ask, scopes: ReadonlyArray<string>) => void
+  readonly hear: (ask: Ask, scopes: ReadonlyArray<string>, subjects?: ReadonlyArray<string>) => void
   /** A true answer went out complete; the client has no reason to ask the same for so long. */
-  readonly remember: (ask: Ask, quietMillis: number, now: number) => void
+  readonly remember: (ask: Ask, quietMillis: number, now: number, subjects?: ReadonlyArray<string>) => void
   /** The client died, or its connections did: what it was answered may be lost, and it may ask for all of it again. */
   readonly forget: () => void
   /** A refusal with a prescribed wait went out. */
@@ -52,7 +52,7 @@ export const makeJudge = (): Judge => {
     violations.push({ at: new Date(ask.at).toISOString(), upstream: ask.upstream, rule, detail })
   }
 
-  const hear = (ask: Ask, scopes: ReadonlyArray<string>) => {
+  const hear: Judge["hear"] = (ask, scopes, subjects = [ask.path]) => {
     if (/^(node|undici|axios\/[\d.]+)?$/.test(ask.client.trim())) {
       accuse(ask, "user-agent", `${keyOf(ask)} came with ${ask.client === "" ? "no User-Agent" : `"${ask.client}"`}`)
     }
@@ -62,16 +62,18 @@ export const makeJudge = (): Judge => {
         accuse(ask, "pause", `${keyOf(ask)} came ${pause.until - ask.at} ms before the pause of ${scope} was over`)
       }
     }
-    const until = quietUntil.get(quietKeyOf(ask))
-    if (until !== undefined && ask.at < until) {
+    const until = Math.max(0, ...subjects.map((subject) => quietUntil.get(quietKeyOf(ask, subject)) ?? 0))
+    if (ask.at < until) {
       accuse(ask, "cache", `${keyOf(ask)} was asked again ${Math.ceil(until - ask.at)} ms too soon`)
     }
   }
 
-  const remember = (ask: Ask, quietMillis: number, now: number) => {
-    // Forget the oldest when there are too many: a Map keeps them in order.
-    if (quietUntil.size >= mostRemembered) quietUntil.delete(quietUntil.keys().next().value!)
-    quietUntil.set(quietKeyOf(ask), now + quietMillis)
+  const remember: Judge["remember"] = (ask, quietMillis, now, subjects = [ask.path]) => {
+    for (const subject of subjects) {
+      // Forget the oldest when there are too many: a Map keeps them in order.
+      if (quietUntil.size >= mostRemembered) quietUntil.delete(quietUntil.keys().next().value!)
+      quietUntil.set(quietKeyOf(ask, subject), now + quietMillis)
+    }
   }
 
   const pause = (scope: string, millis: number, now: number) => {
@@ -86,5 +88,5 @@ export const makeJudge = (): Judge => {
 const keyOf = ({ method, path, upstream }: Ask): string => `${method} /${upstream}${path}`
 
 /** A query that only serves to get around a cache does not make another thing; of a path with and without `/`, neither. */
-const quietKeyOf = (ask: Ask): string =>
-  `${ask.client} ${ask.upstream}${ask.path.replace(/\/$/, "")} ${ask.query.get("type_id") ?? ""}`
+const quietKeyOf = (ask: Ask, subject: string): string =>
+  `${ask.client} ${ask.upstream}${subject.replace(/\/$/, "")} ${ask.query.get("type_id") ?? ""}`

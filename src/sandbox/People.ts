@@ -36,6 +36,10 @@ export const pilotOf = (seed: string, number: number): Pilot => {
   }
 }
 
+/** All of them. */
+export const pilots = (seed: string): ReadonlyArray<Pilot> =>
+  Array.from({ length: population }, (_, number) => pilotOf(seed, number))
+
 export const corporationOf = (seed: string, number: number): number =>
   98_000_000 + spread(seed, "corporation", number, 999_983)
 
@@ -58,7 +62,7 @@ const inventedNameOf = (id: number): string | undefined => {
   const random = randomOf("name", id)
   const within = (low: number, high: number) => id >= low && id < high
   const word = () => random.pick(starts) + random.pick(ends)
-  if (within(90_000_000, 98_000_000) || within(2_112_000_000, 2_130_000_000)) return `${word()} ${word()}`
+  if (within(90_000_000, 98_000_000) || within(100_000_000, 2_130_000_000)) return `${word()} ${word()}`
   if (within(98_000_000, 99_000_000)) return `${random.pick(kinds)} ${word()} ${random.pick(bodies)}`
   if (within(99_000_000, 100_000_000)) return `${word()} ${random.pick(unions)}`
   return undefined

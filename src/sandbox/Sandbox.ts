@@ -5,6 +5,7 @@
 import { Effect, Schema, type Scope } from "effect"
 import { hashOf, type Killmail } from "../domain/Killmail.ts"
 import { makeAccidents } from "./Accidents.ts"
+import { type Census, censusOf } from "./Census.ts"
 import { clockwork } from "./Clockwork.ts"
 import { corpus } from "./Corpus.ts"
 import { readCorpus } from "./CorpusFiles.ts"
@@ -59,6 +60,8 @@ export interface Sandbox {
   readonly publishPrices: (day: string, averages: Readonly<Record<number, number>>) => void
   /** What ESI answers about a type, ISK a unit by day. */
   readonly publishPriceHistory: (typeId: number, averages: Readonly<Record<string, number>>) => void
+  /** Who is who, and how to change it. */
+  readonly census: Census
   /** Scripted faults; the newest rule that replies wins. */
   readonly intercept: (rule: Rule) => void
   /** The client died, or its connections did: what it was answered may be lost, and it may ask for all of it again. */
@@ -88,7 +91,8 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
   const accident = makeAccidents(seed, faults, speed)
   const manualSales = manualMarket()
   const market = manual === undefined ? clockMarket(seed) : manualSales
-  const ccp = esi(universe, market, judge, speed)
+  const census = censusOf(seed)
+  const ccp = esi(universe, census, market, judge, speed)
   const upstreams = [
     ccp,
     r2z2(universe, judge, speed, seed),
@@ -122,6 +126,7 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
       onStage(manual)
       manualSales.publishHistory(typeId, averages)
     },
+    census,
     intercept: script.add,
     clientLost: judge.forget,
     tranquility: ccp.tranquility

@@ -2,6 +2,7 @@
 import { once } from "node:events"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
+import { text } from "node:stream/consumers"
 import type { Reply } from "./Faults.ts"
 import type { Judge } from "./Judge.ts"
 import type { Answer, Ask, Upstream, UpstreamName } from "./Upstream.ts"
@@ -48,7 +49,9 @@ export const listen = async (
       return await write(response, url.pathname === "/sandbox/violations" ? list(judge) : nowhere)
     }
 
-    const ask = askOf(request, response, upstream.name, path, url.searchParams)
+    const body = request.method === "POST" ? await text(request) : ""
+    const ask = askOf(request, response, upstream.name, path, url.searchParams, body)
+    const subjects = upstream.subjectsOf?.(ask)
     const entry = {
       at: ask.at,
       upstream: upstream.name,
@@ -60,7 +63,7 @@ export const listen = async (
     }
     log.push(entry)
     if (log.length >= 2 * mostRequests) log = log.slice(mostRequests)
-    judge.hear(ask, [...new Set([upstream.scopeOf(path), upstream.name])])
+    judge.hear(ask, [...new Set([upstream.scopeOf(path), upstream.name])], subjects)
 
     const fault = faultFor(ask)
     entry.fault = fault === undefined ? undefined : fault.name ?? "scripted"
@@ -73,7 +76,7 @@ export const listen = async (
     // A client that did not get the whole true answer may ask again at once.
     const { quietMillis } = answer
     if (fault === undefined && quietMillis !== undefined) {
-      response.once("finish", () => judge.remember(ask, quietMillis, Date.now()))
+      response.once("finish", () => judge.remember(ask, quietMillis, Date.now(), subjects))
     }
     await write(response, answer, fault)
   }
@@ -102,7 +105,8 @@ const askOf = (
   response: ServerResponse,
   upstream: UpstreamName,
   path: string,
-  query: URLSearchParams
+  query: URLSearchParams,
+  body: string
 ): Ask => {
   const gone = new AbortController()
   response.once("close", () => gone.abort())
@@ -112,6 +116,7 @@ const askOf = (
     path,
     query,
     headers: request.headers,
+    body,
     client: request.headers["user-agent"] ?? "",
     at: Date.now(),
     stale: false,
@@ -125,7 +130,8 @@ const answerWith = async (fault: Reply | undefined, upstream: Upstream, ask: Ask
     const pause = pauseOf(status, headers, upstream, ask.path)
     return { status, headers, body: cut(body, fault.truncate), ...(pause === undefined ? {} : { pause }) }
   }
-  if (ask.method !== "GET") return { status: 405, headers: { allow: "GET" }, body: "" }
+  const allow = upstream.takesPost?.(ask.path) === true ? "POST" : "GET"
+  if (ask.method !== allow) return { status: 405, headers: { allow }, body: "" }
   const answer = await upstream.answer(ask)
   if (fault === undefined || answer.status !== 200) return answer
   const { bytes, ...rest } = answer

@@ -13,6 +13,8 @@ export interface Ask {
   readonly path: string
   readonly query: URLSearchParams
   readonly headers: IncomingHttpHeaders
+  /** Of a POST; else empty. */
+  readonly body: string
   /** Who asks, for rules of caching: the User-Agent. Budgets are per address, and here all have the same one. */
   readonly client: string
   /** Milliseconds since 1970. */
@@ -42,6 +44,10 @@ export interface Upstream {
   /** What is paused when this path is refused with Retry-After: the upstream's name, or one of its budgets. */
   readonly scopeOf: (path: string) => string
   readonly answer: (ask: Ask) => Answer | Promise<Answer>
+  /** Whether this path takes a POST, and nothing else. */
+  readonly takesPost?: (path: string) => boolean
+  /** The things asked for, where a path stands for many, each as a path. */
+  readonly subjectsOf?: (ask: Ask) => ReadonlyArray<string>
 }
 
 export const json = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Answer => ({

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { censusOf } from "../../src/sandbox/Census.ts"
 import { esi } from "../../src/sandbox/Esi.ts"
 import { makeJudge } from "../../src/sandbox/Judge.ts"
 import { manualMarket } from "../../src/sandbox/Market.ts"
@@ -9,7 +10,7 @@ const noon = Date.UTC(2026, 5, 1, 12)
 
 const setup = (speed = 1) => {
   const judge = makeJudge()
-  const upstream = esi(stage(), manualMarket(), judge, speed)
+  const upstream = esi(stage(), censusOf("tests"), manualMarket(), judge, speed)
   const ask = (path: string, at = noon, headers: Record<string, string> = {}) =>
     askAt(upstream, judge, path, at, headers)
   return { ask, judge, upstream }

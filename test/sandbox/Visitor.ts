@@ -10,14 +10,22 @@ export const contact = "killmaild-tests/1 (ops@example.org)"
 export const get = (sandbox: Sandbox, path: string, headers: Record<string, string> = {}): Promise<Response> =>
   fetch(sandbox.url + path, { headers: { "user-agent": contact, ...headers }, redirect: "manual" })
 
-export const askOf = (upstream: Upstream, path: string, at: number, headers: Record<string, string> = {}): Ask => {
+/** With a body it is a POST. */
+export const askOf = (
+  upstream: Upstream,
+  path: string,
+  at: number,
+  headers: Record<string, string> = {},
+  body?: unknown
+): Ask => {
   const url = new URL(path, "http://sandbox")
   return {
     upstream: upstream.name,
-    method: "GET",
+    method: body === undefined ? "GET" : "POST",
     path: url.pathname,
     query: url.searchParams,
     headers: { "user-agent": contact, ...headers },
+    body: body === undefined ? "" : JSON.stringify(body),
     client: contact,
     at,
     stale: false,
@@ -31,13 +39,15 @@ export const askAt = async (
   judge: Judge,
   path: string,
   at: number,
-  headers: Record<string, string> = {}
+  headers: Record<string, string> = {},
+  body?: unknown
 ): Promise<Answer> => {
-  const ask = askOf(upstream, path, at, headers)
-  judge.hear(ask, [...new Set([upstream.scopeOf(ask.path), upstream.name])])
+  const ask = askOf(upstream, path, at, headers, body)
+  const subjects = upstream.subjectsOf?.(ask)
+  judge.hear(ask, [...new Set([upstream.scopeOf(ask.path), upstream.name])], subjects)
   const answer = await upstream.answer(ask)
   if (answer.pause !== undefined) judge.pause(answer.pause.scope, answer.pause.millis, at)
-  if (answer.quietMillis !== undefined) judge.remember(ask, answer.quietMillis, at)
+  if (answer.quietMillis !== undefined) judge.remember(ask, answer.quietMillis, at, subjects)
   return answer
 }
 
