@@ -14,7 +14,8 @@ import { json, print } from "./Output.ts"
 import { makeProgress } from "./Progress.ts"
 import { refuse } from "./Refusal.ts"
 
-const upstreams = Layer.merge(EveRef.layer, EsiMarkets.layer).pipe(
+const everef = EveRef.layer.pipe(Layer.provideMerge(stores), Layer.provide(NodeHttpClient.layerUndici))
+const everefAndEsi = Layer.merge(EveRef.layer, EsiMarkets.layer).pipe(
   Layer.provideMerge(stores),
   Layer.provide(NodeHttpClient.layerUndici)
 )
@@ -46,7 +47,7 @@ const importCommand = Command.make("import", flags, (input) =>
         ? yield* importFromFiles(input.path.value, { first, last }, options)
         : yield* importFromEveRef({ first, last }, options)
     }).pipe(
-      Effect.provide(upstreams),
+      Effect.provide(everef),
       Effect.catchTag(["EveRefUnavailable", "EveRefPaused", "FileUnreadable"], explain("import"))
     )
     return yield* tell("import", input.json, outcome, textOf(outcome))
@@ -78,7 +79,7 @@ const refresh = Command.make("refresh", { json }, (input) =>
       `${textOf(days)} ESI was asked for ${asked} types and had ${added} prices of them.`
     )
   })).pipe(
-    Effect.provide(upstreams),
+    Effect.provide(everefAndEsi),
     Effect.catchTag(["EveRefUnavailable", "EveRefPaused", "EsiError"], explain("refresh")),
     Effect.onInterrupt(() => Console.error("Stopped; what was read is kept. The same command goes on."))
   )).pipe(
