@@ -75,8 +75,8 @@ export default Effect.gen(function*() {
     language sql immutable
     return id >= 90000000`
 
-  // From when ESI is to be asked again about somebody who was just seen: now, if the last answer is 7 days old, or if ESI
-  // knew them no more; else not at all.
+  // From when ESI is to be asked again about somebody who was just seen: now, if the last answer is 7 days old, or was that
+  // there is none such; else not at all.
   yield* sql`
     create function wanted_again(seen_at timestamptz, refreshed_at timestamptz, deleted_at timestamptz)
       returns timestamptz
@@ -114,7 +114,8 @@ export default Effect.gen(function*() {
           faction_id = excluded.faction_id,
           security_status = coalesce(excluded.security_status, known.security_status),
           seen_at = excluded.seen_at,
-          wanted_from = coalesce(known.wanted_from, wanted_again(excluded.seen_at, known.refreshed_at, known.deleted_at))
+          wanted_from = coalesce(known.wanted_from, wanted_again(excluded.seen_at, known.refreshed_at, known.deleted_at)),
+          deleted_at = case when known.deleted_at >= excluded.seen_at then known.deleted_at end
         where excluded.seen_at > known.seen_at
       ),
       noted_corporations as (
@@ -125,7 +126,8 @@ export default Effect.gen(function*() {
         order by corporation_id, at desc
         on conflict (corporation_id) do update
         set alliance_id = excluded.alliance_id, seen_at = excluded.seen_at,
-          wanted_from = coalesce(known.wanted_from, wanted_again(excluded.seen_at, known.refreshed_at, known.deleted_at))
+          wanted_from = coalesce(known.wanted_from, wanted_again(excluded.seen_at, known.refreshed_at, known.deleted_at)),
+          deleted_at = case when known.deleted_at >= excluded.seen_at then known.deleted_at end
         where excluded.seen_at > known.seen_at
       )
       insert into alliances as known (alliance_id, seen_at)
@@ -136,7 +138,8 @@ export default Effect.gen(function*() {
       order by alliance_id
       on conflict (alliance_id) do update
       set seen_at = excluded.seen_at,
-        wanted_from = coalesce(known.wanted_from, wanted_again(excluded.seen_at, known.refreshed_at, known.deleted_at))
+        wanted_from = coalesce(known.wanted_from, wanted_again(excluded.seen_at, known.refreshed_at, known.deleted_at)),
+        deleted_at = case when known.deleted_at >= excluded.seen_at then known.deleted_at end
       where excluded.seen_at > known.seen_at
     $$`
 

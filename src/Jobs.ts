@@ -1,6 +1,10 @@
 /** The role `jobs` on one page: which jobs there are, who handles them, and in which pools. */
 import { Effect, Layer, type Redacted } from "effect"
+import { refreshAlliances } from "./entities/RefreshAlliances.ts"
+import { refreshCharacters } from "./entities/RefreshCharacters.ts"
+import { refreshCorporations } from "./entities/RefreshCorporations.ts"
 import { Esi } from "./esi/Esi.ts"
+import { EsiEntities } from "./esi/EsiEntities.ts"
 import { EsiMarkets } from "./esi/EsiMarkets.ts"
 import { EsiUniverse } from "./esi/EsiUniverse.ts"
 import * as Housekeeping from "./Housekeeping.ts"
@@ -24,6 +28,9 @@ const later = [
   ...RefreshPrices.handlers,
   refreshStaticData,
   learnStaticData,
+  refreshCharacters,
+  refreshCorporations,
+  refreshAlliances,
   revalueKillmails
 ]
 
@@ -40,7 +47,7 @@ export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost
   ).pipe(
     Layer.provide([Recorder.layer, Appraiser.layer]),
     Layer.provide([Prices.layer, StaticData.layer]),
-    Layer.provide([Esi.layer, EsiUniverse.layer, EsiMarkets.layer, EveRef.layer]),
+    Layer.provide([Esi.layer, EsiUniverse.layer, EsiEntities.layer, EsiMarkets.layer, EveRef.layer]),
     Layer.merge(release(life.applicationName)),
     Layer.merge(noticeArrivals)
   )

@@ -3,11 +3,13 @@ import { Layer } from "effect"
 import { JobPools } from "./jobs/JobPools.ts"
 import { JobQueue } from "./jobs/JobQueue.ts"
 import { CachedData } from "./store/CachedData.ts"
+import { EntityStore } from "./store/EntityStore.ts"
 import { FeedStore } from "./store/FeedStore.ts"
 import { KillmailReader } from "./store/KillmailReader.ts"
 import { KillmailStore } from "./store/KillmailStore.ts"
 import { Leases } from "./store/Leases.ts"
 import { Maintenance } from "./store/Maintenance.ts"
+import { Names } from "./store/Names.ts"
 import { PriceStore } from "./store/PriceStore.ts"
 import { RateLimits } from "./store/RateLimits.ts"
 import { Revaluations } from "./store/Revaluations.ts"
@@ -25,6 +27,8 @@ export const stores = Layer.mergeAll(
   StaticDataImports.layer,
   StaticDataStore.layer,
   PriceStore.layer,
+  EntityStore.layer,
+  Names.layer,
   Revaluations.layer,
   JobQueue.layer,
   JobPools.layer

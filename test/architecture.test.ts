@@ -23,6 +23,8 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   "static-data": ["domain", "Settings", "telemetry", "jobs", "store", "esi"],
   // What things cost.
   prices: ["domain", "Settings", "BoundedText", "telemetry", "jobs", "store", "esi"],
+  // Who is who: characters, corporations and alliances.
+  entities: ["jobs", "store", "esi"],
   // The walk, from hearsay to whoever listens.
   intake: ["domain", "Settings", "CrashPoint", "telemetry", "jobs", "store", "esi", "static-data", "prices"],
   feeds: ["domain", "Settings", "CrashPoint", "BoundedText", "telemetry", "store", "intake"],
@@ -33,7 +35,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   // The top.
   Housekeeping: ["jobs", "store"],
   Stores: ["jobs", "store"],
-  Jobs: ["Settings", "jobs", "store", "esi", "static-data", "prices", "intake", "Housekeeping"],
+  Jobs: ["Settings", "jobs", "store", "esi", "static-data", "prices", "entities", "intake", "Housekeeping"],
   JobsMain: ["Settings", "telemetry", "jobs", "store", "Stores", "Jobs"],
   Daemon: [
     "domain",

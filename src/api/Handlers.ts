@@ -2,7 +2,7 @@
 import { Effect, Layer, Option, Redacted } from "effect"
 import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
 import type { SqlError } from "effect/sql"
-import { toDocument, toEsi } from "../domain/Document.ts"
+import { idsOf, toDocument, toEsi } from "../domain/Document.ts"
 import { iskNumber } from "../domain/Isk.ts"
 import { refFromUrl } from "../domain/Killmail.ts"
 import { valuationVersion } from "../domain/Valuation.ts"
@@ -12,6 +12,7 @@ import { JobQueue } from "../jobs/JobQueue.ts"
 import { within } from "../store/Deadline.ts"
 import { FeedStore } from "../store/FeedStore.ts"
 import { KillmailReader } from "../store/KillmailReader.ts"
+import { Names } from "../store/Names.ts"
 import { countError } from "../telemetry/Metrics.ts"
 import { AdminToken } from "./AdminToken.ts"
 import { Api, BadRequest, NotFound, Operator, Unauthorized, Unavailable } from "./Api.ts"
@@ -35,6 +36,7 @@ const KillmailsHandlers = HttpApiBuilder.group(
   "killmails",
   Effect.fn(function*(handlers) {
     const reader = yield* KillmailReader
+    const names = yield* Names
     const appraiser = yield* Appraiser
     const submissions = yield* Submissions
 
@@ -44,7 +46,10 @@ const KillmailsHandlers = HttpApiBuilder.group(
     })
 
     return handlers.handleAll({
-      byId: ({ params }) => Effect.map(find(params.id), toDocument),
+      byId: Effect.fnUntraced(function*({ params }) {
+        const row = yield* find(params.id)
+        return toDocument(row, yield* unavailable(names.namesOf(idsOf(row))))
+      }),
       esi: ({ params }) => Effect.map(find(params.id), toEsi),
       valuation: Effect.fnUntraced(function*({ params }) {
         const { valuation } = yield* unavailable(appraiser.appraise(toEsi(yield* find(params.id))))

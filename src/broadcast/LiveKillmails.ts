@@ -6,9 +6,10 @@ import { PgClient } from "@effect/sql-pg"
 import { Cause, Context, Effect, Layer, Metric, Option, Queue, Schema, Semaphore } from "effect"
 import type { SqlError } from "effect/sql"
 import { crashPoint } from "../CrashPoint.ts"
-import { type KillmailDocument, toDocument } from "../domain/Document.ts"
+import { idsOf, type KillmailDocument, toDocument } from "../domain/Document.ts"
 import { KillmailReader, type Publication } from "../store/KillmailReader.ts"
 import { publicationsChannel } from "../store/KillmailStore.ts"
+import { Names } from "../store/Names.ts"
 import { Revaluations } from "../store/Revaluations.ts"
 import { messageOf } from "../telemetry/Messages.ts"
 import { announcements, countError } from "../telemetry/Metrics.ts"
@@ -40,6 +41,8 @@ const probeMillis = 3000
 const pageSize = 200
 /** Of what was valued anew so many are told a second: after a day's prices arrive they are thousands. */
 const revaluedPageSize = 100
+/** An announcement waits no longer for names, and goes without. */
+const namesDeadline = "1 second"
 /** A connection that went silent is given up after this, and another one asked. */
 const readDeadline = "10 seconds"
 
@@ -60,6 +63,7 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
       const pg = yield* PgClient.PgClient
       const reader = yield* KillmailReader
       const revaluations = yield* Revaluations
+      const names = yield* Names
       const listeners = new Set<Listener>()
       // Clients that catch up must not take the connections that feeds and jobs live on.
       const replays = yield* Semaphore.make(2)
@@ -73,11 +77,17 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
           return failures.length === 0 ? Effect.void : countError("broadcast", "listener")
         })
 
-      const tell = (publication: Publication) =>
+      const namesIn = (page: ReadonlyArray<Pick<Publication, "row">>) =>
+        names.namesOf(page.flatMap(({ row }) => [...idsOf(row)])).pipe(
+          Effect.timeout(namesDeadline),
+          Effect.orElseSucceed((): ReadonlyMap<number, string> => new Map())
+        )
+
+      const tell = (known: ReadonlyMap<number, string>) => (publication: Publication) =>
         Effect.suspend(() => {
           // First, so that one that cannot be told does not hold up all that follow.
           position = publication.sequence
-          return tellListeners(announce(publication))
+          return tellListeners(announce(publication, known))
         }).pipe(
           Effect.andThen(Metric.update(announcements, 1)),
           Effect.withSpan("announce killmail", {
@@ -99,7 +109,7 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
         for (;;) {
           const page = yield* Effect.timeout(reader.publishedAfter(position, pageSize), readDeadline)
           if (page.length > 0) yield* crashPoint("publications read, not told")
-          yield* Effect.forEach(page, tell, { discard: true })
+          yield* Effect.forEach(page, tell(yield* namesIn(page)), { discard: true })
           if (page.length < pageSize) return
         }
       })
@@ -107,10 +117,11 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
       /** Whether there may be more. What this process has not told yet will be told as it is by then. */
       const tellRevalued = Effect.gen(function*() {
         const page = yield* Effect.timeout(revaluations.after(revaluation, revaluedPageSize), readDeadline)
+        const known = yield* namesIn(page)
         for (const { id, row } of page) {
           revaluation = id
           const sequence = row.sequence!
-          if (sequence <= position) yield* tellListeners({ ...announce({ row, sequence }), type: "revalued" })
+          if (sequence <= position) yield* tellListeners({ ...announce({ row, sequence }, known), type: "revalued" })
         }
         return page.length === revaluedPageSize
       })
@@ -168,7 +179,11 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
           return () => listeners.delete(listener)
         },
         replay: (after) =>
-          replays.withPermit(Effect.map(reader.publishedAfter(after, pageSize), (page) => page.map(announce)))
+          replays.withPermit(Effect.gen(function*() {
+            const page = yield* reader.publishedAfter(after, pageSize)
+            const known = yield* namesIn(page)
+            return page.map((publication) => announce(publication, known))
+          }))
       })
     })
   )
@@ -183,7 +198,10 @@ const hears = (listener: Listener, announcement: Announcement): boolean => {
   }
 }
 
-const announce = ({ row, sequence }: Pick<Publication, "row" | "sequence">): Announcement => {
-  const document = toDocument(row)
+const announce = (
+  { row, sequence }: Pick<Publication, "row" | "sequence">,
+  names: ReadonlyMap<number, string>
+): Announcement => {
+  const document = toDocument(row, names)
   return { type: "killmail", sequence, document, json: JSON.stringify(document) }
 }

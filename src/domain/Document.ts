@@ -84,7 +84,31 @@ export const toEsi = (row: KillmailRow): Killmail =>
     attackers: row.attackers.map((attacker) => present<Attacker>(attacker))
   })
 
-export const toDocument = (row: KillmailRow): KillmailDocument => {
+/** Everything in a killmail that may have a name. */
+export const idsOf = (row: KillmailRow): ReadonlySet<number> =>
+  new Set(
+    [
+      row.solar_system_id,
+      row.moon_id,
+      row.victim_character_id,
+      row.victim_corporation_id,
+      row.victim_alliance_id,
+      row.victim_faction_id,
+      row.victim_ship_type_id,
+      ...row.attackers.flatMap((attacker) => [
+        attacker.character_id,
+        attacker.corporation_id,
+        attacker.alliance_id,
+        attacker.faction_id,
+        attacker.ship_type_id,
+        attacker.weapon_type_id
+      ]),
+      ...row.items.map((item) => item.item_type_id)
+    ].filter((id) => id !== null && id !== undefined)
+  )
+
+/** `names` may know more than this killmail's. */
+export const toDocument = (row: KillmailRow, names: ReadonlyMap<number, string>): KillmailDocument => {
   const killmail = toEsi(row)
   return {
     ...killmail,
@@ -103,6 +127,9 @@ export const toDocument = (row: KillmailRow): KillmailDocument => {
     awox: row.is_awox,
     labels: row.labels,
     analysis: analysisOf(killmail),
-    names: {}
+    names: Object.fromEntries([...idsOf(row)].flatMap((id) => {
+      const name = names.get(id)
+      return name === undefined ? [] : [[id, name]]
+    }))
   }
 }

@@ -90,7 +90,7 @@ export class KillmailStore extends Context.Service<KillmailStore, {
             ${pgColumn(fresh, (mail) => mail.traceparent)}::text[]
           ) as mail(id, time, hash, source, heard_at, traceparent)
           returning killmail_id::float8 as id, sequence::float8 as sequence`
-        yield* sql`select pg_notify(${publicationsChannel}, '')`
+        yield* sql`select request_entities(), pg_notify(${publicationsChannel}, '')`
         yield* crashPoint("sequence given, not committed")
         return new Map(published.map(({ id, sequence }) => [id, sequence]))
       })

@@ -6,6 +6,7 @@ import { LiveKillmails } from "../../src/broadcast/LiveKillmails.ts"
 import * as Database from "../../src/store/Database.ts"
 import { KillmailReader } from "../../src/store/KillmailReader.ts"
 import { publicationsChannel } from "../../src/store/KillmailStore.ts"
+import { Names } from "../../src/store/Names.ts"
 import { Revaluations } from "../../src/store/Revaluations.ts"
 import { migratedDatabase } from "../support/TestDaemon.ts"
 
@@ -31,7 +32,7 @@ describe("a listening connection that lives and hears nothing", () => {
       )
       yield* Layer.build(
         LiveKillmails.layer.pipe(
-          Layer.provide([KillmailReader.layer, Revaluations.layer]),
+          Layer.provide([KillmailReader.layer, Revaluations.layer, Names.layer]),
           Layer.provide(deaf),
           Layer.provide(Database.layer(Redacted.make(url)))
         )

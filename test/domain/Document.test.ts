@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { analysisOf } from "../../src/domain/Analysis.ts"
-import { type KillmailRow, toDocument, toEsi } from "../../src/domain/Document.ts"
+import { idsOf, type KillmailRow, toDocument, toEsi } from "../../src/domain/Document.ts"
 
 /** A stored killmail about which next to nothing is known. */
 const bare: KillmailRow = {
@@ -125,7 +125,7 @@ describe("a killmail as ESI would give it", () => {
 describe("a killmail as killmaild shows it", () => {
   it("has no value while it is not computed, and nulls for the rest", () => {
     const row = { ...bare, destroyed_value: 5 }
-    assert.deepStrictEqual(toDocument(row), {
+    assert.deepStrictEqual(toDocument(row, new Map()), {
       ...toEsi(row),
       hash: bare.hash,
       sequence: null,
@@ -154,7 +154,7 @@ describe("a killmail as killmaild shows it", () => {
       is_solo: true,
       is_awox: false,
       labels: ["solo"]
-    })
+    }, new Map())
     assert.deepStrictEqual(document.value, { destroyed: 1.25, dropped: 2, fitted: 3, total: 3.25, unpriced_items: 1 })
     assert.strictEqual(document.sequence, 7)
     assert.deepStrictEqual([document.points, document.npc, document.solo, document.awox, document.labels], [
@@ -164,5 +164,37 @@ describe("a killmail as killmaild shows it", () => {
       false,
       ["solo"]
     ])
+  })
+
+  it("names everything in it whose name is known, and nothing else", () => {
+    const row = {
+      ...bare,
+      moon_id: 40_009_077,
+      victim_character_id: 90_000_001,
+      attackers: [{
+        character_id: 90_000_002,
+        corporation_id: 98_000_002,
+        alliance_id: null,
+        faction_id: 500_001,
+        ship_type_id: 24_692,
+        weapon_type_id: 3_082,
+        damage_done: 1,
+        final_blow: true,
+        security_status: 0
+      }],
+      items: [{
+        ordinal: 0,
+        parent_ordinal: null,
+        item_type_id: 34,
+        flag: 5,
+        singleton: 0,
+        quantity_dropped: 1,
+        quantity_destroyed: null
+      }]
+    }
+    const ids = [34, 587, 3_082, 24_692, 500_001, 30_000_142, 40_009_077, 90_000_001, 90_000_002, 98_000_002]
+    assert.sameMembers([...idsOf(row)], ids)
+    const names = new Map([[34, "Tritanium"], [90_000_002, "Some Pilot"], [90_000_003, "Somebody else"]])
+    assert.deepStrictEqual(toDocument(row, names).names, { 34: "Tritanium", 90000002: "Some Pilot" })
   })
 })

@@ -27,7 +27,8 @@ interface Queued {
 
 const queued = Effect.flatMap(
   SqlClient.SqlClient,
-  (sql) => sql<Queued>`select key, priority::int, payload from graphile_worker._private_jobs order by key`
+  (sql) => sql<Queued>`select key, priority::int, payload from graphile_worker._private_jobs
+    where key like 'killmail:%' order by key`
 )
 
 const sightings = Effect.flatMap(

@@ -4,23 +4,27 @@ import { Effect, Layer, Redacted, type Scope } from "effect"
 import type { SqlClient } from "effect/sql"
 import { JobQueue } from "../../src/jobs/JobQueue.ts"
 import * as Database from "../../src/store/Database.ts"
+import { EntityStore } from "../../src/store/EntityStore.ts"
 import { FeedStore } from "../../src/store/FeedStore.ts"
 import { KillmailReader } from "../../src/store/KillmailReader.ts"
 import { KillmailStore } from "../../src/store/KillmailStore.ts"
 import { Leases } from "../../src/store/Leases.ts"
 import { Maintenance } from "../../src/store/Maintenance.ts"
+import { Names } from "../../src/store/Names.ts"
 import { Revaluations } from "../../src/store/Revaluations.ts"
 import { migratedDatabase } from "./TestDaemon.ts"
 
 export type Stores = PgClient.PgClient | SqlClient.SqlClient | Layer.Success<typeof stores>
 
 const stores = Layer.mergeAll(
+  EntityStore.layer,
   FeedStore.layer,
   JobQueue.layer,
   KillmailReader.layer,
   KillmailStore.layer,
   Leases.layer,
   Maintenance.layer,
+  Names.layer,
   Revaluations.layer
 )
 
