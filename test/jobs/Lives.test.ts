@@ -1,6 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Redacted } from "effect"
+import { Context, Deferred, Effect, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
+import { fork } from "node:child_process"
+import { once } from "node:events"
+import { tmpdir } from "node:os"
+import type { FromChild, FromParent } from "../../src/jobs/JobChannel.ts"
 import { JobsProcess } from "../../src/jobs/JobsProcess.ts"
 import { killmailOf } from "../../src/sandbox/World.ts"
 import * as Database from "../../src/store/Database.ts"
@@ -8,6 +12,7 @@ import {
   eventually,
   manualSandbox,
   migratedDatabase,
+  settingsFor,
   startDaemon,
   startDaemonWithJobsApart
 } from "../support/TestDaemon.ts"
@@ -84,6 +89,34 @@ describe("jobs in a process of their own", () => {
           (rows) => rows.length === 0
         )
       }).pipe(Effect.provide(context))
+    }))
+})
+
+describe("a jobs' process", () => {
+  it.live("ends itself when its parent is gone", () =>
+    Effect.gen(function*() {
+      const sandbox = yield* manualSandbox()
+      const { url } = yield* migratedDatabase
+      const child = yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          fork(new URL("../../src/JobsMain.ts", import.meta.url), {
+            env: { ...process.env, ...settingsFor(sandbox, url, tmpdir()) },
+            execArgv: [],
+            stdio: ["ignore", "ignore", "ignore", "ipc"]
+          })
+        ),
+        (child) => Effect.sync(() => child.kill("SIGKILL"))
+      )
+      const runsJobs = yield* Deferred.make<void>()
+      child.on("message", (message: FromChild) => {
+        const go: FromParent = { type: "go", applicationName: "killmaild jobs of a test", databaseUrl: url }
+        if (message.type === "ready") child.send(go)
+        if (message.type === "alive" && message.canaryMillis !== null) Deferred.doneUnsafe(runsJobs, Effect.void)
+      })
+      yield* Deferred.await(runsJobs)
+      const ended = Effect.promise(() => once(child, "exit"))
+      child.disconnect()
+      assert.deepStrictEqual(yield* ended, [null, "SIGKILL"])
     }))
 })
 
