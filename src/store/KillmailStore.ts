@@ -8,7 +8,7 @@ import { normaliseTime } from "../domain/Killmail.ts"
 import { type ItemRow, itemRows } from "../domain/Rows.ts"
 import { appraisalArrays, appraisalColumns } from "./AppraisalColumns.ts"
 import { isNoPartition } from "./Database.ts"
-import { pgColumn } from "./PgArray.ts"
+import { pgColumn, pgNumbers } from "./PgArray.ts"
 import { pgJson } from "./PgText.ts"
 
 /** A checked killmail on its way into the store. */
@@ -132,12 +132,14 @@ const insertBodies = (sql: SqlClient.SqlClient, mails: ReadonlyArray<NewKillmail
     time: normaliseTime(killmail.killmail_time),
     id: killmail.killmail_id
   }))
-  const attackers = bodies.flatMap(({ attackers, id, time }) =>
-    attackers.map((attacker, ordinal): Attacker & Place => ({ ...attacker, id, time, ordinal }))
-  )
-  const items = bodies.flatMap(({ id, time, victim }) =>
-    itemRows(victim.items ?? []).map((item): ItemRow & Place => ({ ...item, id, time }))
-  )
+  const attackers = bodies.flatMap(({ attackers, id, time }) => {
+    const seconds = Date.parse(time) / 1000
+    return attackers.map((attacker, ordinal): Attacker & Place => ({ ...attacker, id, seconds, ordinal }))
+  })
+  const items = bodies.flatMap(({ id, time, victim }) => {
+    const seconds = Date.parse(time) / 1000
+    return itemRows(victim.items ?? []).map((item): ItemRow & Place => ({ ...item, id, seconds }))
+  })
   const victims = bodies.map(({ victim }) => victim)
   return sql`
     with new_killmails as (
@@ -169,36 +171,43 @@ const insertBodies = (sql: SqlClient.SqlClient, mails: ReadonlyArray<NewKillmail
     ), new_attackers as (
       insert into attackers (killmail_time, killmail_id, ordinal, character_id, corporation_id, alliance_id, faction_id,
         ship_type_id, weapon_type_id, damage_done, final_blow, security_status)
-      select * from unnest(
-        ${pgColumn(attackers, (attacker) => attacker.time)}::timestamptz[],
-        ${pgColumn(attackers, (attacker) => attacker.id)}::bigint[],
-        ${pgColumn(attackers, (attacker) => attacker.ordinal)}::integer[],
-        ${pgColumn(attackers, (attacker) => attacker.character_id)}::bigint[],
-        ${pgColumn(attackers, (attacker) => attacker.corporation_id)}::bigint[],
-        ${pgColumn(attackers, (attacker) => attacker.alliance_id)}::bigint[],
-        ${pgColumn(attackers, (attacker) => attacker.faction_id)}::bigint[],
-        ${pgColumn(attackers, (attacker) => attacker.ship_type_id)}::integer[],
-        ${pgColumn(attackers, (attacker) => attacker.weapon_type_id)}::integer[],
-        ${pgColumn(attackers, (attacker) => attacker.damage_done)}::bigint[],
-        ${pgColumn(attackers, (attacker) => attacker.final_blow)}::boolean[],
-        ${pgColumn(attackers, (attacker) => attacker.security_status)}::float8[])
+      select to_timestamp(seconds), id, ordinal, character, corporation, alliance, faction, ship, weapon, damage, final_blow,
+        security_status
+      from unnest(
+        ${pgNumbers(attackers, (attacker) => attacker.seconds)},
+        ${pgNumbers(attackers, (attacker) => attacker.id)},
+        ${pgNumbers(attackers, (attacker) => attacker.ordinal)},
+        ${pgNumbers(attackers, (attacker) => attacker.character_id)},
+        ${pgNumbers(attackers, (attacker) => attacker.corporation_id)},
+        ${pgNumbers(attackers, (attacker) => attacker.alliance_id)},
+        ${pgNumbers(attackers, (attacker) => attacker.faction_id)},
+        ${pgNumbers(attackers, (attacker) => attacker.ship_type_id)},
+        ${pgNumbers(attackers, (attacker) => attacker.weapon_type_id)},
+        ${pgNumbers(attackers, (attacker) => attacker.damage_done)},
+        ${attackers.map((attacker) => attacker.final_blow)}::boolean[],
+        ${pgNumbers(attackers, (attacker) => attacker.security_status)}
+      ) as attacker(seconds, id, ordinal, character, corporation, alliance, faction, ship, weapon, damage, final_blow,
+        security_status)
     )
     insert into items (killmail_time, killmail_id, ordinal, parent_ordinal, item_type_id, flag, singleton,
       quantity_dropped, quantity_destroyed)
-    select * from unnest(
-      ${pgColumn(items, (item) => item.time)}::timestamptz[],
-      ${pgColumn(items, (item) => item.id)}::bigint[],
-      ${pgColumn(items, (item) => item.ordinal)}::integer[],
-      ${pgColumn(items, (item) => item.parent_ordinal)}::integer[],
-      ${pgColumn(items, (item) => item.item_type_id)}::integer[],
-      ${pgColumn(items, (item) => item.flag)}::integer[],
-      ${pgColumn(items, (item) => item.singleton)}::integer[],
-      ${pgColumn(items, (item) => item.quantity_dropped)}::bigint[],
-      ${pgColumn(items, (item) => item.quantity_destroyed)}::bigint[])`
+    select to_timestamp(seconds), id, ordinal, parent, type, flag, singleton, dropped, destroyed
+    from unnest(
+      ${pgNumbers(items, (item) => item.seconds)},
+      ${pgNumbers(items, (item) => item.id)},
+      ${pgNumbers(items, (item) => item.ordinal)},
+      ${pgNumbers(items, (item) => item.parent_ordinal)},
+      ${pgNumbers(items, (item) => item.item_type_id)},
+      ${pgNumbers(items, (item) => item.flag)},
+      ${pgNumbers(items, (item) => item.singleton)},
+      ${pgNumbers(items, (item) => item.quantity_dropped)},
+      ${pgNumbers(items, (item) => item.quantity_destroyed)}
+    ) as item(seconds, id, ordinal, parent, type, flag, singleton, dropped, destroyed)`
 }
 
 interface Place {
   readonly id: number
-  readonly time: string
+  /** Of the kill, since 1970. */
+  readonly seconds: number
   readonly ordinal: number
 }
