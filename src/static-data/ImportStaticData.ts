@@ -4,7 +4,7 @@
  */
 import { Effect, Option, Result, Schema, Stream } from "effect"
 import { Leases } from "../store/Leases.ts"
-import { type Incoming, type StaticDataBuild, StaticDataImports } from "../store/StaticDataImports.ts"
+import { type Put, type StaticDataBuild, StaticDataImports } from "../store/StaticDataImports.ts"
 import type { StaticRows, StaticTable } from "../store/StaticTables.ts"
 import { type Member, members, type Names } from "./Members.ts"
 import * as Sde from "./Sde.ts"
@@ -81,12 +81,8 @@ const importArchive = Effect.fnUntraced(function*(path: string, name: string, { 
   if (!force && build !== null && (yield* isHere(build, [...zip.members.keys()]))) return known(build)
 
   const missing = [buildFile, ...members.map(({ file }) => file)].filter((file) => !zip.members.has(file))
-  const rows = yield* (yield* StaticDataImports).write((incoming) =>
-    Effect.map(readMembers(zip, present, incoming, onProgress), (rows) => {
-      const record: StaticDataBuild = { build, releasedAt, revision, source: name, missing }
-      return [record, rows]
-    })
-  )
+  const record: StaticDataBuild = { build, releasedAt, revision, source: name, missing }
+  const rows = yield* (yield* StaticDataImports).write(record, (put) => readMembers(zip, present, put, onProgress))
   return { status: "imported", build, rows, missing } satisfies Outcome as Outcome
 })
 
@@ -111,31 +107,23 @@ const decodeBuild = Schema.decodeUnknownEffect(
 )
 
 const readMembers = Effect.fnUntraced(
-  function*(zip: SdeZip.SdeZip, present: ReadonlyArray<Member>, incoming: Incoming, onProgress: Sde.OnProgress) {
+  function*(zip: SdeZip.SdeZip, present: ReadonlyArray<Member>, put: Put, onProgress: Sde.OnProgress) {
     const names: Names = { places: new Map(), operations: new Map() }
     const total = present.reduce((sum, { file }) => sum + zip.members.get(file)!, 0)
-    const counts: Partial<Record<StaticTable, number>> = {}
     let done = 0
-    for (const member of present) {
-      yield* Stream.runForEach(
-        zip.read(member.file),
-        Effect.fnUntraced(function*({ bytes, first, lines }) {
-          const rows = member.tables.map((table) => [table, [] as Array<never>] as const)
-          for (const [index, line] of lines.entries()) {
-            const read = parse(member, line, names)
-            if (Result.isFailure(read)) return yield* zip.unusable(member.file, first + index, read.failure)
-            for (const [table, all] of rows) all.push(...(read.success[table] ?? []) as ReadonlyArray<never>)
-          }
-          for (const [table, all] of rows) if (all.length > 0) yield* incoming.put(table, all)
-          yield* onProgress({ step: "import", done: done += bytes, total })
-        })
-      )
-      for (const table of member.tables) {
-        const count = yield* incoming.merge(table)
-        counts[table] = (counts[table] ?? 0) + count
+    const readBatch = Effect.fnUntraced(function*(member: Member, { bytes, first, lines }: SdeZip.Batch) {
+      const rows = member.tables.map((table) => [table, [] as Array<never>] as const)
+      for (const [index, line] of lines.entries()) {
+        const read = parse(member, line, names)
+        if (Result.isFailure(read)) return yield* zip.unusable(member.file, first + index, read.failure)
+        for (const [table, all] of rows) all.push(...(read.success[table] ?? []) as ReadonlyArray<never>)
       }
+      for (const [table, all] of rows) if (all.length > 0) yield* put(table, all)
+      yield* onProgress({ step: "import", done: done += bytes, total })
+    })
+    for (const member of present) {
+      yield* Stream.runForEach(zip.read(member.file), (batch) => readBatch(member, batch))
     }
-    return counts
   }
 )
 

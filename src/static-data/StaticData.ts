@@ -2,16 +2,19 @@
  * What the walk asks of the static data, kept in memory: what was asked before is answered without a query, and what was
  * not, with one for all of it.
  */
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Queue } from "effect"
 import type { SqlError } from "effect/sql"
 import type { StaticFacts, SystemFacts, TypeFacts } from "../domain/StaticData.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
+import { Settings } from "../Settings.ts"
 import { promptly } from "../store/Deadline.ts"
 import { type Celestial, StaticDataStore, type StaticIds } from "../store/StaticDataStore.ts"
 import { LearnStaticData } from "./LearnStaticData.ts"
 
 /** How soon a new build, or what was learned, is noticed. */
 const lookInterval = "2 seconds"
+/** Milliseconds in which wishes gather before ESI is asked, or an import under way ends. */
+const learnDelayMillis = 5000
 /** Above this all is read anew: some tens of megabytes. New Eden has some 50,000 types, of which 10,000 are ever seen. */
 const mostTypes = 25_000
 /** Systems whose celestials are kept, the one used last the longest: some 2 kB each. */
@@ -51,6 +54,7 @@ export class StaticData extends Context.Service<StaticData, {
     Effect.gen(function*() {
       const store = yield* StaticDataStore
       const queue = yield* JobQueue
+      const { scheduleSpeed } = yield* Settings
       let version = yield* store.version
       let memory = emptyMemory()
 
@@ -122,16 +126,24 @@ export class StaticData extends Context.Service<StaticData, {
           })
         })
 
+      const wake = yield* Queue.sliding<void>(1)
+      yield* Queue.take(wake).pipe(
+        Effect.andThen(queue.add(LearnStaticData, {}, { delayMillis: learnDelayMillis / scheduleSpeed })),
+        Effect.catch(() => Queue.offer(wake, undefined)),
+        Effect.andThen(Effect.sleep(2 * learnDelayMillis / scheduleSpeed)),
+        Effect.forever,
+        Effect.forkScoped
+      )
+
       const learn: StaticData["Service"]["learn"] = (missing) =>
         Effect.suspend(() => {
           const { requested } = memory
           const typeIds = missing.typeIds.filter((id) => !requested.has(id))
           const systemIds = missing.systemIds.filter((id) => !requested.has(id))
           if (typeIds.length === 0 && systemIds.length === 0) return Effect.void
-          return Effect.gen(function*() {
-            yield* store.request({ typeIds, systemIds })
-            yield* queue.add(LearnStaticData, {})
+          return Effect.map(store.request({ typeIds, systemIds }), () => {
             for (const id of [...typeIds, ...systemIds]) requested.add(id)
+            Queue.offerUnsafe(wake, undefined)
           })
         })
 

@@ -21,23 +21,23 @@ export interface StaticDataBuild {
   readonly missing: ReadonlyArray<string>
 }
 
-/** The tables, while their new rows come in. */
-export interface Incoming {
-  readonly put: <T extends StaticTable>(
-    table: T,
-    rows: ReadonlyArray<StaticRow<T>>
-  ) => Effect.Effect<void, SqlError.SqlError>
-  /** All rows of this part of the table were put: brings the table in line with them. Returns how many it was given. */
-  readonly merge: (table: StaticTable) => Effect.Effect<number, SqlError.SqlError>
-}
+/** Takes rows of a table for an import. Of two with the same key the first counts. */
+export type Put = <T extends StaticTable>(
+  table: T,
+  rows: ReadonlyArray<StaticRow<T>>
+) => Effect.Effect<void, SqlError.SqlError>
 
 export class StaticDataImports extends Context.Service<StaticDataImports, {
   /** What is here now. */
   readonly last: Effect.Effect<Option.Option<StaticDataBuild & { readonly importedAt: Date }>, SqlError.SqlError>
-  /** All that `fill` puts and merges, and the build that it returns to be remembered; or nothing of it. */
-  readonly write: <A, E, R>(
-    fill: (incoming: Incoming) => Effect.Effect<readonly [build: StaticDataBuild, result: A], E, R>
-  ) => Effect.Effect<A, E | SqlError.SqlError, R>
+  /**
+   * Brings the tables in line with all that `fill` puts, and remembers the build; or does nothing at all. Returns how many
+   * rows each table was given. They are locked for the last seconds only, and for other writers.
+   */
+  readonly write: <E, R>(
+    build: StaticDataBuild,
+    fill: (put: Put) => Effect.Effect<void, E, R>
+  ) => Effect.Effect<Readonly<Partial<Record<StaticTable, number>>>, E | SqlError.SqlError, R>
 }>()("killmaild/store/StaticDataImports") {
   static readonly layer = Layer.effect(
     StaticDataImports,
@@ -53,10 +53,8 @@ export class StaticDataImports extends Context.Service<StaticDataImports, {
         ([row]) => Option.fromNullishOr(row)
       )
 
-      const incomingTables = (): Incoming => {
-        const prepared = new Set<StaticTable>()
-
-        const put: Incoming["put"] = Effect.fnUntraced(function*(table, rows) {
+      const putInto = (prepared: Set<StaticTable>): Put =>
+        Effect.fnUntraced(function*(table, rows) {
           if (!prepared.has(table)) {
             yield* sql.unsafe(`create temp table incoming_${table} (like ${table} including indexes) on commit drop`)
             prepared.add(table)
@@ -64,18 +62,12 @@ export class StaticDataImports extends Context.Service<StaticDataImports, {
           yield* addRows(sql, `incoming_${table}`, table, rows)
         })
 
-        const merge: Incoming["merge"] = Effect.fnUntraced(function*(table) {
-          if (!prepared.has(table)) return 0
-          prepared.delete(table)
-          yield* sql.unsafe(`analyze incoming_${table}`)
-          yield* sql.unsafe(mergeStatement(table))
-          const [row] = yield* sql.unsafe<{ count: number }>(`select count(*)::int as count from incoming_${table}`)
-          yield* sql.unsafe(`drop table incoming_${table}`)
-          return row!.count
-        })
-
-        return { put, merge }
-      }
+      const merge = Effect.fnUntraced(function*(table: StaticTable) {
+        yield* sql.unsafe(`analyze incoming_${table}`)
+        yield* sql.unsafe(mergeStatement(table))
+        const [row] = yield* sql.unsafe<{ count: number }>(`select count(*)::int as count from incoming_${table}`)
+        return [table, row!.count] as const
+      })
 
       const remember = (build: StaticDataBuild) =>
         sql`
@@ -83,12 +75,14 @@ export class StaticDataImports extends Context.Service<StaticDataImports, {
           values (${build.build}, ${build.releasedAt}::timestamptz, ${build.revision}, ${build.source},
             ${pgArray(build.missing)}::text[])`
 
-      const write: StaticDataImports["Service"]["write"] = (fill) =>
+      const write: StaticDataImports["Service"]["write"] = (build, fill) =>
         sql.withTransaction(Effect.gen(function*() {
-          const [build, result] = yield* fill(incomingTables())
+          const prepared = new Set<StaticTable>()
+          yield* fill(putInto(prepared))
+          const counts = yield* Effect.forEach(prepared, merge)
           yield* remember(build)
           yield* raiseVersion(sql)
-          return result
+          return Object.fromEntries(counts)
         }))
 
       return StaticDataImports.of({ last, write })

@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, type Scope } from "effect"
-import { SqlClient } from "effect/sql"
 import { StaticData } from "../../src/static-data/StaticData.ts"
 import { StaticDataStore } from "../../src/store/StaticDataStore.ts"
 import { eventually } from "../support/TestDaemon.ts"
@@ -100,9 +99,10 @@ describe("the facts for the walk", () => {
       yield* data.learn({ typeIds: [999, 998], systemIds: [] })
       yield* data.learn(none)
       assert.strictEqual(yield* countOf("static_data_requests"), 3)
-      const sql = yield* SqlClient.SqlClient
-      const jobs = yield* sql<{ task: string }>`select task_identifier as task from graphile_worker.jobs`
-      assert.deepStrictEqual(jobs, [{ task: "learn_static_data" }])
+      yield* eventually(
+        (sql) => sql<{ task: string }>`select task_identifier as task from graphile_worker.jobs`,
+        (jobs) => jobs.length === 1 && jobs[0]!.task === "learn_static_data"
+      )
     })))
 })
 
