@@ -80,16 +80,17 @@ const columns = ["date", "region_id", "type_id", "average"] as const
 
 /** Columns are found by name: their order has changed over the years. */
 function* readCsv(where: string, text: string): Generator<ReadDay> {
-  const lines = text.split("\n")
-  const heading = lines[0]!.trimEnd().split(",")
+  const lines = linesOf(text)
+  const heading = (lines.next().value ?? "").split(",")
   const at = columns.map((column) => heading.indexOf(column))
   const lacking = columns.find((_, index) => at[index] === -1)
   if (lacking !== undefined) {
     throw new BadRow(`${where}: its first line names no column ${lacking}, wants ${columns.join(", ")}.`)
   }
   const days = new Map<string, { readonly prices: Map<number, number>; records: number }>()
-  for (let index = 1; index < lines.length; index++) {
-    const line = lines[index]!.trimEnd()
+  let number = 1
+  for (const line of lines) {
+    number++
     if (line === "") continue
     const cells = line.split(",")
     const [date, region, type, average] = at.map((column) => cells[column]!)
@@ -97,7 +98,7 @@ function* readCsv(where: string, text: string): Generator<ReadDay> {
     if (
       cells.length !== heading.length || !/^\d{4}-\d\d-\d\d$/.test(date!) || !/^\d{1,9}$/.test(type!) || !(price >= 0)
     ) {
-      throw new BadRow(`${where}, line ${index + 1} is no price: ${line.slice(0, 100)}`)
+      throw new BadRow(`${where}, line ${number} is no price: ${line.slice(0, 100)}`)
     }
     const day = days.get(date!) ?? { prices: new Map<number, number>(), records: 0 }
     if (day.records++ === 0) days.set(date!, day)
@@ -108,6 +109,14 @@ function* readCsv(where: string, text: string): Generator<ReadDay> {
   }
   for (const [day, { prices, records }] of days) {
     yield { day, typeIds: Int32Array.from(prices.keys()), averages: Float64Array.from(prices.values()), records }
+  }
+}
+
+function* linesOf(text: string): Generator<string, undefined> {
+  for (let start = 0; start < text.length;) {
+    const end = text.indexOf("\n", start)
+    yield text.slice(start, end === -1 ? text.length : end).trimEnd()
+    start = end === -1 ? text.length : end + 1
   }
 }
 

@@ -14,10 +14,13 @@ export interface Reader {
   readonly days: (path: string, bytes?: Uint8Array) => Stream.Stream<ReadDay, FileUnreadable>
 }
 
+/** The thread's heap: a day takes 20 MB, and what it leaves behind is collected early. */
+const resourceLimits = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 }
+
 /** The thread lives as long as the scope. */
 export const makeReader = Effect.gen(function*() {
   const thread = yield* Effect.acquireRelease(
-    Effect.sync(() => new Worker(new URL("./ReadingThread.ts", import.meta.url))),
+    Effect.sync(() => new Worker(new URL("./ReadingThread.ts", import.meta.url), { resourceLimits })),
     (thread) => Effect.promise(() => thread.terminate())
   )
   const tell = (message: ToThread) => thread.postMessage(message)
