@@ -9,7 +9,8 @@ export default Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
 
   // seen_at is the time of the newest killmail that names them, or of a newer answer of ESI: what stands here was so then.
-  // wanted_from: ESI is to be asked, not before; refreshed_at: when it answered. deleted_at: since when it knows them no more.
+  // wanted_from: ESI is to be asked, not before; refreshed_at: when it answered; deleted_at: since when they are deleted,
+  // closed, or unknown to ESI.
   yield* sql`
     create table characters (
       character_id bigint primary key,

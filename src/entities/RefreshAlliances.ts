@@ -23,7 +23,11 @@ export const refreshAlliances = handle(RefreshAlliances, () => alone(name, refre
 const refresh = Effect.gen(function*() {
   const esi = yield* EsiEntities
   const store = yield* EntityStore
-  const { done, someLeft } = yield* refreshOneByOne("alliance", esi.alliance, store.keepAlliances)
+  const { done, someLeft } = yield* refreshOneByOne(
+    "alliance",
+    esi.alliance,
+    (rows) => store.keepAlliances(rows.map((row) => ({ ...row, isClosed: row.executor_corporation_id === undefined })))
+  )
   if (someLeft) yield* (yield* JobQueue).add(RefreshAlliances, {})
   return done
 })

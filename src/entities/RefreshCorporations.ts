@@ -23,7 +23,11 @@ export const refreshCorporations = handle(RefreshCorporations, () => alone(name,
 const refresh = Effect.gen(function*() {
   const esi = yield* EsiEntities
   const store = yield* EntityStore
-  const { done, someLeft } = yield* refreshOneByOne("corporation", esi.corporation, store.keepCorporations)
+  const { done, someLeft } = yield* refreshOneByOne(
+    "corporation",
+    esi.corporation,
+    (rows) => store.keepCorporations(rows.map((row) => ({ ...row, isClosed: row.state === "closed" })))
+  )
   if (someLeft) yield* (yield* JobQueue).add(RefreshCorporations, {})
   return done
 })

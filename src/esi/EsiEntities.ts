@@ -27,9 +27,16 @@ const Corporation = Schema.Struct({
   name: Schema.String,
   ticker: Schema.String,
   alliance_id: Schema.optionalKey(Schema.Int),
-  enlisted_faction_id: Schema.optionalKey(Schema.Int)
+  enlisted_faction_id: Schema.optionalKey(Schema.Int),
+  /** `active` or `closed`; before 2026-07-21 ESI does not say. */
+  state: Schema.optionalKey(Schema.String)
 })
-const Alliance = Schema.Struct({ name: Schema.String, ticker: Schema.String })
+const Alliance = Schema.Struct({
+  name: Schema.String,
+  ticker: Schema.String,
+  /** Absent when it is closed. */
+  executor_corporation_id: Schema.optionalKey(Schema.Int)
+})
 
 export type Name = typeof Name.Type
 export type Affiliation = typeof Affiliation.Type

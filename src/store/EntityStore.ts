@@ -43,8 +43,14 @@ export class EntityStore extends Context.Service<EntityStore, {
     readonly ticker: string
     readonly alliance_id?: number
     readonly enlisted_faction_id?: number
+    readonly isClosed: boolean
   }>
-  readonly keepAlliances: Write<{ readonly id: number; readonly name: string; readonly ticker: string }>
+  readonly keepAlliances: Write<{
+    readonly id: number
+    readonly name: string
+    readonly ticker: string
+    readonly isClosed: boolean
+  }>
   /** ESI knows them no more: they keep the name that they had, and are not wanted until a newer killmail names them. */
   readonly markDeleted: (kind: EntityKind, ids: ReadonlyArray<number>) => Effect.Effect<void, SqlError.SqlError>
   /** ESI failed on these alone: they are wanted again in an hour. */
@@ -127,26 +133,29 @@ export class EntityStore extends Context.Service<EntityStore, {
           set name = answer.name, ticker = answer.ticker, faction_id = answer.faction_id,
             alliance_id = case when seen_at < now() - interval '1 hour' then answer.alliance_id
               else corporations.alliance_id end,
-            seen_at = greatest(seen_at, now() - interval '1 hour'),
-            refreshed_at = now(), wanted_from = null, deleted_at = null
+            seen_at = greatest(seen_at, now() - interval '1 hour'), refreshed_at = now(), wanted_from = null,
+            deleted_at = case when answer.is_closed then coalesce(deleted_at, now()) end
           from unnest(
             ${pgColumn(rows, (row) => row.id)}::bigint[],
             ${pgColumn(rows, (row) => pgText(row.name))}::text[],
             ${pgColumn(rows, (row) => pgText(row.ticker))}::text[],
             ${pgColumn(rows, (row) => row.alliance_id)}::bigint[],
-            ${pgColumn(rows, (row) => row.enlisted_faction_id)}::bigint[]
-          ) as answer(id, name, ticker, alliance_id, faction_id)
+            ${pgColumn(rows, (row) => row.enlisted_faction_id)}::bigint[],
+            ${pgColumn(rows, (row) => row.isClosed)}::boolean[]
+          ) as answer(id, name, ticker, alliance_id, faction_id, is_closed)
           where corporation_id = answer.id`)
 
       const keepAlliances: EntityStore["Service"]["keepAlliances"] = (rows) =>
         Effect.asVoid(sql`
           update alliances
-          set name = answer.name, ticker = answer.ticker, refreshed_at = now(), wanted_from = null, deleted_at = null
+          set name = answer.name, ticker = answer.ticker, refreshed_at = now(), wanted_from = null,
+            deleted_at = case when answer.is_closed then coalesce(deleted_at, now()) end
           from unnest(
             ${pgColumn(rows, (row) => row.id)}::bigint[],
             ${pgColumn(rows, (row) => pgText(row.name))}::text[],
-            ${pgColumn(rows, (row) => pgText(row.ticker))}::text[]
-          ) as answer(id, name, ticker)
+            ${pgColumn(rows, (row) => pgText(row.ticker))}::text[],
+            ${pgColumn(rows, (row) => row.isClosed)}::boolean[]
+          ) as answer(id, name, ticker, is_closed)
           where alliance_id = answer.id`)
 
       const markDeleted: EntityStore["Service"]["markDeleted"] = (kind, ids) =>

@@ -1,12 +1,12 @@
 /** What ids are called, as `/universe/names` would answer, but only what is known here: characters to solar systems. */
-import { Context, Effect, Layer } from "effect"
+import { Clock, Context, Effect, Layer } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { pgArray } from "./PgArray.ts"
 
-/** How long a name is believed: one that changed, or was learnt, is seen at the latest then. */
-const keptMillis = 60_000
-/** Names that are kept at most; some 100 bytes each. */
-const mostKept = 50_000
+/** A name that changed is seen after three of these at the latest: a minute. One that was learnt is seen at once. */
+const turnMillis = 20_000
+/** Twice as many names are kept at most; some 100 bytes each. */
+const mostYoung = 25_000
 /** Players' ids are greater, those of the game itself smaller. */
 const firstPlayer = 90_000_000
 
@@ -18,15 +18,14 @@ export class Names extends Context.Service<Names, {
     Names,
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
-      // Two halves of the time and of the room: when the young one is full or old it takes the place of the old one.
+      // Two halves: when the young one is full, or has had its time, it takes the place of the old one.
       let young = new Map<number, string>()
-      let old = young
-      let since = performance.now()
+      let old = new Map<number, string>()
+      let since = yield* Clock.currentTimeMillis
 
-      const turn = () => {
-        const now = performance.now()
-        if (now - since < keptMillis / 2 && young.size < mostKept / 2) return
-        old = now - since < keptMillis ? young : new Map()
+      const turn = (now: number) => {
+        if (now - since < turnMillis && young.size < mostYoung) return
+        old = now - since < 2 * turnMillis ? young : new Map()
         young = new Map()
         since = now
       }
@@ -56,7 +55,7 @@ export class Names extends Context.Service<Names, {
       })
 
       const namesOf: Names["Service"]["namesOf"] = Effect.fnUntraced(function*(ids) {
-        turn()
+        turn(yield* Clock.currentTimeMillis)
         const names = new Map<number, string>()
         const fresh: Array<number> = []
         for (const id of new Set(ids)) {
