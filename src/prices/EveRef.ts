@@ -2,7 +2,7 @@
  * EVE Ref's market history (data.everef.net, docs.everef.net/datasets/market-history): one file a day with the day's
  * averages of all regions. A file grows for a day after it appeared, and for as long as 450 days when sales are found late.
  */
-import { Context, Effect, Layer, Schedule, Schema, type Scope, Tracer } from "effect"
+import { Clock, Context, Effect, Layer, Schedule, Schema, type Scope, Tracer } from "effect"
 import { HttpClient, type HttpClientError, HttpClientRequest } from "effect/http"
 import type { SqlError } from "effect/sql"
 import { type AnswerTooLarge, boundedBytes } from "../BoundedText.ts"
@@ -134,14 +134,16 @@ export class EveRef extends Context.Service<EveRef, {
       const listing: EveRef["Service"]["listing"] = Effect.fn("EveRef.listing")(function*(years) {
         const totals = Object.entries((yield* json("totals.json", Totals)) ?? {})
         const marks = new Map<Day, string>()
+        const thisYear = String(new Date(yield* Clock.currentTimeMillis).getUTCFullYear())
         for (const year of years) {
           const counted = totals.filter(([day]) => day.startsWith(year))
           for (const [day, count] of counted) if (count > 0) marks.set(day, `${count} records`)
-          // A year that is not counted may have files all the same.
-          const index = counted.length > 0 ? undefined : yield* json(`${year}/index.json`, Index)
+          // What was archived before EVE Ref began to count is in the directory of its year.
+          const isWhole = counted.length >= (year === thisYear ? 1 : 365)
+          const index = isWhole ? undefined : yield* json(`${year}/index.json`, Index)
           for (const { etag, name } of index?.files ?? []) {
             const day = /^market-history-(\d{4}-\d\d-\d\d)\.csv\.bz2$/.exec(name)?.[1]
-            if (day !== undefined) marks.set(day, `etag ${readEtag(etag ?? undefined)}`)
+            if (day !== undefined && !marks.has(day)) marks.set(day, `etag ${readEtag(etag ?? undefined)}`)
           }
         }
         return marks

@@ -21,9 +21,10 @@ describe.concurrent("EVE Ref", () => {
       assert.deepStrictEqual(sandbox.violations(), [])
     }))
 
-  it.live("is asked for its directory where it counts no day of a year", () =>
+  it.live("is asked for its directory of a year of which it does not count all days", () =>
     Effect.gen(function*() {
       const { everef, sandbox } = yield* makeWorld()
+      sandbox.publishPrices("2019-01-02", { [tritanium]: 5 })
       const files = ["2019-01-01", "2019-01-02"].map((day, index) => ({
         name: `market-history-${day}.csv.bz2`,
         url: `https://data.everef.net/market-history/2019/market-history-${day}.csv.bz2`,
@@ -37,7 +38,7 @@ describe.concurrent("EVE Ref", () => {
       )
       assert.deepStrictEqual(
         [...yield* everef.listing(["2018", "2019"])],
-        [["2019-01-01", "etag 0"], ["2019-01-02", "etag 1"]]
+        [["2019-01-02", "2 records"], ["2019-01-01", "etag 0"]]
       )
     }))
 

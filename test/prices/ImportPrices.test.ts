@@ -47,7 +47,7 @@ describe.concurrent("an import from EVE Ref", () => {
       assert.deepStrictEqual(yield* importJanuary, { imported: 0, unchanged: 2, prices: 0, unreadable: [] })
       sandbox.publishPrices("2026-01-01", { [tritanium]: 3, [rifter]: 400_000 })
       assert.deepStrictEqual(yield* importJanuary, { imported: 1, unchanged: 1, prices: 2, unreadable: [] })
-      assert.deepStrictEqual(filesAsked(), ["2026-01-01 200", "2026-01-02 200", "2026-01-01 200"])
+      assert.deepStrictEqual(filesAsked(), ["2026-01-01 200", "2026-01-01 200", "2026-01-02 200"])
       assert.deepStrictEqual((yield* pricesOf(tritanium)).map(({ average }) => average), [3, 2])
     }))
 
@@ -72,10 +72,11 @@ describe.concurrent("an import from EVE Ref", () => {
         onProgress: ({ done }) => done === 2 ? Effect.interrupt : Effect.void
       })
       yield* Effect.exit(stopped.pipe(Effect.provide(services)))
-      const before = filesAsked().length
       const outcome = yield* importFromEveRef(january, impatient).pipe(Effect.provide(services))
       assert.deepInclude(outcome, { imported: 2, unchanged: 2 })
-      assert.deepStrictEqual(filesAsked().slice(before), ["2026-01-03 200", "2026-01-04 200"])
+      for (const day of ["2026-01-01 200", "2026-01-02 200"]) {
+        assert.strictEqual(filesAsked().filter((asked) => asked === day).length, 1)
+      }
     }))
 
   it.live("goes on after a file that cannot be read or had, and tells of it", () =>

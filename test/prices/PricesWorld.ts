@@ -40,11 +40,11 @@ export const makeWorld = Effect.fnUntraced(function*(settings: Readonly<Record<s
     everef: Context.get(services, EveRef),
     markets: Context.get(services, EsiMarkets),
     store: Context.get(services, PriceStore),
-    /** Files of days that were asked for. */
+    /** Files that were asked for, by day: two are asked for at a time. */
     filesAsked: () =>
       sandbox.requests().flatMap(({ path, status }) =>
         path.endsWith(".csv.bz2") ? [`${path.slice(-18, -8)} ${status}`] : []
-      ),
+      ).toSorted(),
     pricesOf: (typeId: number) =>
       sql<{ readonly day: string; readonly average: number; readonly source: string }>`
         select day, average, source from prices where type_id = ${typeId} order by day`
