@@ -53,7 +53,7 @@ const importFrom = Effect.fnUntraced(function*(source: Source, options: Options)
     if (!options.force && (yield* isHere(newest.build))) return known(newest.build)
     ;({ url } = newest)
   }
-  return yield* importArchive(yield* Sde.download(url, options.onProgress), url.href, options)
+  return yield* importArchive(yield* Sde.download(url, options.onProgress), Sde.nameOf(url), options)
 })
 
 const known = (build: number): Outcome => ({ status: "known", build, rows: {}, missing: [] })

@@ -25,6 +25,9 @@ const patience = "60 seconds"
 
 const Latest = Schema.fromJsonString(Schema.Struct({ _key: Schema.String, buildNumber: Schema.Int }))
 
+/** As messages and tables call it: without a password. */
+export const nameOf = ({ origin, pathname }: URL): string => origin + pathname
+
 /** The newest build, and where it is. */
 export const latest = Effect.gen(function*() {
   const { sdeUrl } = yield* Settings
@@ -36,7 +39,7 @@ export const latest = Effect.gen(function*() {
     .find((line) => line?._key === "sde")?.buildNumber
   if (build === undefined) {
     return yield* new SdeUnavailable({
-      message: `${url.href} tells no build number: ${JSON.stringify(text.slice(0, 100))}.`
+      message: `${nameOf(url)} tells no build number: ${JSON.stringify(text.slice(0, 100))}.`
     })
   }
   return { build, url: new URL(`${base}/tranquility/eve-online-static-data-${build}-jsonl.zip`) }
@@ -80,7 +83,7 @@ export const download: (
 const get = Effect.fnUntraced(function*(url: URL) {
   const userAgent = yield* userAgentFor(yield* Settings, url)
   const client = HttpClient.followRedirects(HttpClient.withScope(yield* HttpClient.HttpClient), 5)
-  const failed = (problem: string) => new SdeUnavailable({ message: `${url.href} cannot be had: ${problem}` })
+  const failed = (problem: string) => new SdeUnavailable({ message: `${nameOf(url)} cannot be had: ${problem}` })
   const silent = failed(`nothing came within ${patience}.`)
   const response = yield* client.execute(HttpClientRequest.get(url, { headers: { "user-agent": userAgent } })).pipe(
     Effect.provideService(Tracer.DisablePropagation, true),
@@ -90,7 +93,7 @@ const get = Effect.fnUntraced(function*(url: URL) {
   if (response.status !== 200) {
     const seconds = Number(response.headers["retry-after"])
     return yield* new SdeUnavailable({
-      message: `${url.href} cannot be had: the server answered ${response.status}.`,
+      message: `${nameOf(url)} cannot be had: the server answered ${response.status}.`,
       ...(seconds >= 0 ? { retryAfter: seconds * 1000 } : {})
     })
   }

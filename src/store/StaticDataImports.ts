@@ -27,6 +27,9 @@ export type Put = <T extends StaticTable>(
   rows: ReadonlyArray<StaticRow<T>>
 ) => Effect.Effect<void, SqlError.SqlError>
 
+/** Rows; what a planner without statistics believes does no harm below. */
+const smallTable = 10_000
+
 export class StaticDataImports extends Context.Service<StaticDataImports, {
   /** What is here now. */
   readonly last: Effect.Effect<Option.Option<StaticDataBuild & { readonly importedAt: Date }>, SqlError.SqlError>
@@ -53,20 +56,19 @@ export class StaticDataImports extends Context.Service<StaticDataImports, {
         ([row]) => Option.fromNullishOr(row)
       )
 
-      const putInto = (prepared: Set<StaticTable>): Put =>
+      const putInto = (counts: Map<StaticTable, number>): Put =>
         Effect.fnUntraced(function*(table, rows) {
-          if (!prepared.has(table)) {
+          if (!counts.has(table)) {
             yield* sql.unsafe(`create temp table incoming_${table} (like ${table} including indexes) on commit drop`)
-            prepared.add(table)
           }
+          counts.set(table, (counts.get(table) ?? 0) + rows.length)
           yield* addRows(sql, `incoming_${table}`, table, rows)
         })
 
-      const merge = Effect.fnUntraced(function*(table: StaticTable) {
-        yield* sql.unsafe(`analyze incoming_${table}`)
+      const merge = Effect.fnUntraced(function*([table, count]: readonly [StaticTable, number]) {
+        // Nobody else looks at a temporary table, and the planner would take a large one for a small one.
+        if (count > smallTable) yield* sql.unsafe(`analyze incoming_${table}`)
         yield* sql.unsafe(mergeStatement(table))
-        const [row] = yield* sql.unsafe<{ count: number }>(`select count(*)::int as count from incoming_${table}`)
-        return [table, row!.count] as const
       })
 
       const remember = (build: StaticDataBuild) =>
@@ -77,9 +79,9 @@ export class StaticDataImports extends Context.Service<StaticDataImports, {
 
       const write: StaticDataImports["Service"]["write"] = (build, fill) =>
         sql.withTransaction(Effect.gen(function*() {
-          const prepared = new Set<StaticTable>()
-          yield* fill(putInto(prepared))
-          const counts = yield* Effect.forEach(prepared, merge)
+          const counts = new Map<StaticTable, number>()
+          yield* fill(putInto(counts))
+          yield* Effect.forEach(counts, merge, { discard: true })
           yield* remember(build)
           yield* raiseVersion(sql)
           return Object.fromEntries(counts)
