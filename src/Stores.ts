@@ -10,6 +10,7 @@ import { KillmailStore } from "./store/KillmailStore.ts"
 import { Leases } from "./store/Leases.ts"
 import { Maintenance } from "./store/Maintenance.ts"
 import { Names } from "./store/Names.ts"
+import { PriceImports } from "./store/PriceImports.ts"
 import { PriceStore } from "./store/PriceStore.ts"
 import { RateLimits } from "./store/RateLimits.ts"
 import { Revaluations } from "./store/Revaluations.ts"
@@ -26,6 +27,7 @@ export const stores = Layer.mergeAll(
   Maintenance.layer,
   StaticDataImports.layer,
   StaticDataStore.layer,
+  PriceImports.layer,
   PriceStore.layer,
   EntityStore.layer,
   Names.layer,

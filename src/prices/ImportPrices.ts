@@ -10,7 +10,7 @@ import { readdir, stat } from "node:fs/promises"
 import { basename, join } from "node:path"
 import { pipeline } from "node:stream/promises"
 import type { Day } from "../domain/Market.ts"
-import { PriceStore } from "../store/PriceStore.ts"
+import { PriceImports } from "../store/PriceImports.ts"
 import { EveRef, type EveRefError, type EveRefPaused, EveRefUnavailable } from "./EveRef.ts"
 import { isMarketHistory } from "./MarketHistory.ts"
 import { FileUnreadable, makeReader, type Reader } from "./Reader.ts"
@@ -55,7 +55,7 @@ export interface Options {
 /** All days of the range that EVE Ref has and that are not here as they are there, oldest first. */
 export const importFromEveRef = Effect.fn("importFromEveRef")(function*(range: Range, options: Options) {
   const everef = yield* EveRef
-  const store = yield* PriceStore
+  const store = yield* PriceImports
   const patiently = <A>(request: Effect.Effect<A, EveRefError>): Effect.Effect<A, EveRefError> =>
     Effect.catchTag(
       request,
@@ -113,7 +113,7 @@ const onlyDay = Effect.fnUntraced(function*(reader: Reader, day: Day, bytes: Uin
 /** All days of the range in the files of a directory, or in one file. */
 export const importFromFiles = Effect.fn("importFromFiles")(
   function*(path: string, range: Range, options: Pick<Options, "onProgress">) {
-    const store = yield* PriceStore
+    const store = yield* PriceImports
     const reader = yield* makeReader
     const here = yield* store.importedDays(range.first, range.last)
     const files = yield* filesOf(path)

@@ -8,7 +8,7 @@ import { pipeline, Readable } from "node:stream"
 import { gunzipSync } from "node:zlib"
 import Bunzip from "seek-bzip"
 import { extract } from "tar-stream"
-import type { DayPrices } from "../store/PriceStore.ts"
+import type { DayPrices } from "../store/PriceImports.ts"
 
 /** One day of a file. */
 export interface ReadDay extends DayPrices {

@@ -9,7 +9,7 @@ import * as Job from "../jobs/Job.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import { handle } from "../jobs/JobRunner.ts"
 import { causeText, isPassing } from "../store/Database.ts"
-import { PriceStore } from "../store/PriceStore.ts"
+import { PriceImports } from "../store/PriceImports.ts"
 import { type EveRefError, EveRefUnavailable } from "./EveRef.ts"
 import { importFromEveRef, type Options, type Range } from "./ImportPrices.ts"
 import { marketOf } from "./MarketHistory.ts"
@@ -48,13 +48,13 @@ const dayOf = (millis: number): string => new Date(millis).toISOString().slice(0
 /** CCP's list says which types are traded. Returns how many it has; none when it was asked for within the hour. */
 export const refreshCcpPrices = Effect.gen(function*() {
   const prices = yield* (yield* EsiMarkets).prices
-  if (prices !== undefined) yield* (yield* PriceStore).putCcpPrices(prices)
+  if (prices !== undefined) yield* (yield* PriceImports).putCcpPrices(prices)
   return prices?.length ?? 0
 })
 
 /** Asks ESI about one type. What it does not know is remembered, as each such answer counts as an error. */
 export const fetchHistory = Effect.fnUntraced(function*(typeId: number) {
-  const store = yield* PriceStore
+  const store = yield* PriceImports
   const history = yield* (yield* EsiMarkets).history(marketOf(typeId), typeId).pipe(
     Effect.catchReason("EsiError", "EsiNotFound", () => Effect.succeed([])),
     Effect.catchReason("EsiError", "EsiRefused", () => Effect.succeed([]))
@@ -63,7 +63,7 @@ export const fetchHistory = Effect.fnUntraced(function*(typeId: number) {
   return yield* store.addHistory(typeId, sold.map(({ average, date }) => ({ day: date, average })))
 })
 
-export const typesToAsk = Effect.flatMap(PriceStore, (store) => store.typesToAsk(mostTypes))
+export const typesToAsk = Effect.flatMap(PriceImports, (store) => store.typesToAsk(mostTypes))
 
 const inTheBackground: Options = {
   onProgress: () => Effect.void,

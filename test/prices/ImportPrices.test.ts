@@ -81,7 +81,7 @@ describe.concurrent("an import from EVE Ref", () => {
 
   it.live("goes on after a file that cannot be read or had, and tells of it", () =>
     Effect.gen(function*() {
-      const { sandbox, services, store } = yield* makeWorld()
+      const { sandbox, services, imports } = yield* makeWorld()
       for (let day = 1; day <= 5; day++) sandbox.publishPrices(`2026-01-0${day}`, { [tritanium]: day })
       sandbox.intercept(({ path }) => path.includes("2026-01-02.") ? { truncate: true } : undefined)
       sandbox.intercept(({ path }) => path.includes("2026-01-03.") ? { body: "<html>maintenance</html>" } : undefined)
@@ -91,7 +91,7 @@ describe.concurrent("an import from EVE Ref", () => {
       assert.match(unreadable[0]!, /^market-history-2026-01-02\.csv\.bz2 cannot be unpacked/)
       assert.match(unreadable[1]!, /^market-history-2026-01-03\.csv\.bz2 cannot be unpacked/)
       assert.match(unreadable[2]!, /^EVE Ref did not serve .*2026-01-04\.csv\.bz2: it answered 500/)
-      assert.deepStrictEqual([...(yield* store.importedDays("2026-01-01", "2026-01-31")).keys()].toSorted(), [
+      assert.deepStrictEqual([...(yield* imports.importedDays("2026-01-01", "2026-01-31")).keys()].toSorted(), [
         "2026-01-01",
         "2026-01-05"
       ])

@@ -3,6 +3,7 @@ import { Context, Effect, Layer, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import { Prices } from "../../src/prices/Prices.ts"
 import * as Database from "../../src/store/Database.ts"
+import { PriceImports } from "../../src/store/PriceImports.ts"
 import { type PriceNeed, PriceStore } from "../../src/store/PriceStore.ts"
 import { migratedDatabase } from "../support/TestDaemon.ts"
 
@@ -134,7 +135,9 @@ describe("facts about prices", () => {
     Effect.gen(function*() {
       const { url } = yield* migratedDatabase
       const process = Layer.build(Layer.fresh(
-        Layer.provideMerge(Prices.layer, PriceStore.layer).pipe(Layer.provide(Database.layer(Redacted.make(url))))
+        Layer.provideMerge(Prices.layer, Layer.merge(PriceStore.layer, PriceImports.layer)).pipe(
+          Layer.provide(Database.layer(Redacted.make(url)))
+        )
       ))
       const here = yield* process
       const there = yield* process
@@ -143,7 +146,7 @@ describe("facts about prices", () => {
         (facts) => facts.averages(tritanium, day).length
       )
       assert.strictEqual(yield* averagesThere, 0)
-      yield* Context.get(here, PriceStore).importDay(
+      yield* Context.get(here, PriceImports).importDay(
         { day, typeIds: Int32Array.of(tritanium), averages: Float64Array.of(5) },
         { etag: "a", listed: null }
       )

@@ -8,7 +8,7 @@ import { EveRef } from "../../src/prices/EveRef.ts"
 import type { Options } from "../../src/prices/ImportPrices.ts"
 import { Settings } from "../../src/Settings.ts"
 import * as Database from "../../src/store/Database.ts"
-import { PriceStore } from "../../src/store/PriceStore.ts"
+import { PriceImports } from "../../src/store/PriceImports.ts"
 import { RateLimits } from "../../src/store/RateLimits.ts"
 import { manualSandbox, migratedDatabase } from "../support/TestDaemon.ts"
 
@@ -21,7 +21,7 @@ export const makeWorld = Effect.fnUntraced(function*(settings: Readonly<Record<s
   const { url } = yield* migratedDatabase
   const services = yield* Layer.build(
     Layer.mergeAll(EveRef.layer, EsiMarkets.layer, JobQueue.layer).pipe(
-      Layer.provideMerge(Layer.merge(PriceStore.layer, RateLimits.layer)),
+      Layer.provideMerge(Layer.merge(PriceImports.layer, RateLimits.layer)),
       Layer.provideMerge(Database.layer(Redacted.make(url))),
       Layer.provide(NodeHttpClient.layerUndici),
       Layer.provide(Settings.layerFrom({
@@ -39,7 +39,7 @@ export const makeWorld = Effect.fnUntraced(function*(settings: Readonly<Record<s
     services,
     everef: Context.get(services, EveRef),
     markets: Context.get(services, EsiMarkets),
-    store: Context.get(services, PriceStore),
+    imports: Context.get(services, PriceImports),
     /** Files that were asked for, by day: two are asked for at a time. */
     filesAsked: () =>
       sandbox.requests().flatMap(({ path, status }) =>

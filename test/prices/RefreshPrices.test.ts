@@ -65,11 +65,11 @@ describe.concurrent("refresh_prices", () => {
 describe.concurrent("fetch_price_history", () => {
   it.live("asks ESI for what was lost and has no price, and remembers what it does not know", () =>
     Effect.gen(function*() {
-      const { pricesOf, sandbox, services, sql, store } = yield* makeWorld()
+      const { pricesOf, sandbox, services, sql, imports } = yield* makeWorld()
       yield* lose(sql, 1, rifter)
       yield* lose(sql, 2, tritanium)
       yield* lose(sql, 3, 670)
-      yield* store.putCcpPrices([rifter, tritanium].map((type_id) => ({ type_id, average_price: 5 })))
+      yield* imports.putCcpPrices([rifter, tritanium].map((type_id) => ({ type_id, average_price: 5 })))
       sandbox.publishPriceHistory(rifter, { [dayBefore(9)]: 400_000, [dayBefore(8)]: 410_000 })
       const result = yield* runJob("fetch_price_history").pipe(Effect.provide(services))
       assert.deepStrictEqual(result, { types: 2, prices: 2 })
@@ -92,14 +92,14 @@ describe.concurrent("fetch_price_history", () => {
 
   it.live("leaves ESI alone when the budget is spent, and goes on from there", () =>
     Effect.gen(function*() {
-      const { sandbox, services, sql, store } = yield* makeWorld()
+      const { sandbox, services, sql, imports } = yield* makeWorld()
       const types = Array.from({ length: 35 }, (_, index) => 10_000 + index)
       for (const typeId of types) yield* lose(sql, typeId, typeId)
-      yield* store.putCcpPrices(types.map((type_id) => ({ type_id, average_price: 5 })))
+      yield* imports.putCcpPrices(types.map((type_id) => ({ type_id, average_price: 5 })))
       const refused = yield* Effect.flip(runJob("fetch_price_history").pipe(Effect.provide(services)))
       assert.strictEqual(refused._tag, "JobPostponed")
       assert.strictEqual(sandbox.requests().length, 30)
-      assert.strictEqual((yield* store.typesToAsk(100)).length, 5)
+      assert.strictEqual((yield* imports.typesToAsk(100)).length, 5)
       assert.deepStrictEqual(sandbox.violations(), [])
     }))
 })

@@ -4,7 +4,7 @@ import { SqlClient } from "effect/sql"
 import { Server } from "../../src/api/Server.ts"
 import { hashOf } from "../../src/domain/Killmail.ts"
 import { killmailOf } from "../../src/sandbox/World.ts"
-import { PriceStore } from "../../src/store/PriceStore.ts"
+import { PriceImports } from "../../src/store/PriceImports.ts"
 import { connectSocket } from "../support/SocketClient.ts"
 import { eventually, manualSandbox, startDaemon } from "../support/TestDaemon.ts"
 
@@ -41,7 +41,7 @@ describe("a killmail that is heard of before its prices exist", () => {
         client.send({ action: "subscribe", id: "all" })
         yield* client.frame(({ type }) => type === "caught_up")
         yield* Effect.gen(function*() {
-          const prices = yield* PriceStore
+          const prices = yield* PriceImports
           const sql = yield* SqlClient.SqlClient
           sandbox.publishR2z2({ esi: rifter, hash: hashOf(rifter), zkb })
           const before = yield* storedValue(({ total }) => total !== null)
