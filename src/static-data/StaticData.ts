@@ -6,7 +6,6 @@ import { Context, Effect, Layer, Queue } from "effect"
 import type { SqlError } from "effect/sql"
 import type { StaticFacts, SystemFacts, TypeFacts } from "../domain/StaticData.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
-import { Settings } from "../Settings.ts"
 import { promptly } from "../store/Deadline.ts"
 import { type Celestial, StaticDataStore, type StaticIds } from "../store/StaticDataStore.ts"
 import { LearnStaticData } from "./LearnStaticData.ts"
@@ -54,7 +53,6 @@ export class StaticData extends Context.Service<StaticData, {
     Effect.gen(function*() {
       const store = yield* StaticDataStore
       const queue = yield* JobQueue
-      const { scheduleSpeed } = yield* Settings
       let version = yield* store.version
       let memory = emptyMemory()
 
@@ -128,9 +126,9 @@ export class StaticData extends Context.Service<StaticData, {
 
       const wake = yield* Queue.sliding<void>(1)
       yield* Queue.take(wake).pipe(
-        Effect.andThen(queue.add(LearnStaticData, {}, { delayMillis: learnDelayMillis / scheduleSpeed })),
+        Effect.andThen(queue.add(LearnStaticData, {}, { delayMillis: learnDelayMillis })),
         Effect.catch(() => Queue.offer(wake, undefined)),
-        Effect.andThen(Effect.sleep(2 * learnDelayMillis / scheduleSpeed)),
+        Effect.andThen(Effect.sleep(2 * learnDelayMillis)),
         Effect.forever,
         Effect.forkScoped
       )

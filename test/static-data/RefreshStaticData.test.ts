@@ -39,7 +39,7 @@ describe("the static data of a daemon", () => {
       const sandbox = yield* manualSandbox()
       sandbox.intercept(({ upstream }) => upstream === "static-data" ? { status: 503 } : undefined)
       const { url } = yield* migratedDatabase
-      const { context } = yield* startDaemonOn(url, sandbox, { KILLMAILD_SCHEDULE_SPEED: "10" })
+      const { context } = yield* startDaemonOn(url, sandbox)
       const { hash, killmail, zkb } = killmailOf("static data", 1)
       sandbox.publishR2z2({ esi: killmail, hash, zkb })
       const { attackers, solar_system_id, victim } = killmail
