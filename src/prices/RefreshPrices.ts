@@ -34,7 +34,8 @@ const FetchPriceHistory = Job.make({
   name: "fetch_price_history",
   payload: Schema.Struct({}),
   key: () => "fetch_price_history",
-  tier: "backfill"
+  tier: "backfill",
+  deadlineMillis: 1_800_000
 })
 
 /** The days that `refreshPrices` looks after. EVE Ref has no file of today before tomorrow. */
@@ -56,12 +57,15 @@ export const refreshCcpPrices = Effect.gen(function*() {
 export const fetchHistory = Effect.fnUntraced(function*(typeId: number) {
   const store = yield* PriceImports
   const history = yield* (yield* EsiMarkets).history(marketOf(typeId), typeId).pipe(
-    Effect.catchReason("EsiError", "EsiNotFound", () => Effect.succeed([])),
-    Effect.catchReason("EsiError", "EsiRefused", () => Effect.succeed([]))
+    Effect.catchTag("EsiError", (error) => isAboutType(error) ? Effect.succeed([]) : Effect.fail(error))
   )
   const sold = history.filter(({ average }) => average > 0)
   return yield* store.addHistory(typeId, sold.map(({ average, date }) => ({ day: date, average })))
 })
+
+/** Nothing that will be otherwise tomorrow. */
+const isAboutType = ({ reason }: EsiError): boolean =>
+  reason._tag === "EsiNotFound" || (reason._tag === "EsiRefused" && reason.status === 400)
 
 export const typesToAsk = Effect.flatMap(PriceImports, (store) => store.typesToAsk(mostTypes))
 

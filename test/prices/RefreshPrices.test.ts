@@ -90,6 +90,19 @@ describe.concurrent("fetch_price_history", () => {
       assert.deepStrictEqual(sandbox.violations(), [])
     }))
 
+  it.live("takes a refusal of us for no answer about the type", () =>
+    Effect.gen(function*() {
+      const { imports, sandbox, services, sql } = yield* makeWorld()
+      yield* lose(sql, 1, rifter)
+      yield* imports.putCcpPrices([{ type_id: rifter, average_price: 5 }])
+      sandbox.intercept(({ path }) =>
+        path.endsWith("/history") ? { status: 403, body: "{\"error\":\"banned\"}" } : undefined
+      )
+      const refused = yield* Effect.flip(runJob("fetch_price_history").pipe(Effect.provide(services)))
+      assert.strictEqual(refused._tag, "JobFailed")
+      assert.deepStrictEqual(yield* imports.typesToAsk(10), [rifter])
+    }))
+
   it.live("leaves ESI alone when the budget is spent, and goes on from there", () =>
     Effect.gen(function*() {
       const { sandbox, services, sql, imports } = yield* makeWorld()
