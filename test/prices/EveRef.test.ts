@@ -64,7 +64,7 @@ describe.concurrent("EVE Ref", () => {
       assert.notStrictEqual(yield* everef.dayFile("2026-01-01", null), "absent")
       sandbox.intercept(() => ({ reset: true }))
       const error = yield* Effect.flip(everef.dayFile("2026-01-02", null))
-      assert.match(String(error), /EVE Ref did not serve 2026\/market-history-2026-01-02\.csv\.bz2: /)
+      assert.match(String(error), /EVE Ref did not serve \S*2026\/market-history-2026-01-02\.csv\.bz2: /)
     }))
 
   it.live("is left alone by everybody for as long as it says", () =>

@@ -51,7 +51,7 @@ describe.concurrent("refresh_prices", () => {
         upstream === "everef" && path.endsWith("totals.json") ? { status: 503 } : undefined
       )
       const away = yield* Effect.exit(runJob("refresh_prices").pipe(Effect.provide(services)))
-      assert.match(String(Exit.isFailure(away) && away.cause), /JobFailed.*EVE Ref did not serve totals\.json/s)
+      assert.match(String(Exit.isFailure(away) && away.cause), /JobFailed.*EVE Ref did not serve \S*totals\.json/s)
       const [jobs] = yield* sql`select count(*)::int as count from graphile_worker.jobs`
       assert.deepStrictEqual(jobs, { count: 1 })
       sandbox.intercept(({ upstream }) =>
