@@ -25,6 +25,7 @@ export class Maintenance extends Context.Service<Maintenance, {
       const cleanUp = Effect.gen(function*() {
         const runs = yield* sql`
           delete from job_runs where started_at < now() - ${daysOfJobRuns} * interval '1 day' returning 1`
+        // One without a key lost it, and its attempts, to a newer job while it ran: that one goes on for it.
         const givenUp = yield* sql`
           with given_up as (
             delete from graphile_worker._private_jobs
@@ -34,6 +35,7 @@ export class Maintenance extends Context.Service<Maintenance, {
           insert into dead_letters (task, key, payload, reason, error, attempts, priority)
           select tasks.identifier, given_up.key, payload, 'given_up', coalesce(last_error, ''), attempts, priority
           from given_up join graphile_worker._private_tasks tasks on tasks.id = task_id
+          where given_up.key is not null
           on conflict (task, key) do update set payload = excluded.payload, reason = excluded.reason,
             error = excluded.error, attempts = excluded.attempts, priority = excluded.priority, at = now()
           returning 1`

@@ -69,4 +69,21 @@ describe.concurrent("maintenance", () => {
         )
       })
     ))
+
+  it.live("throws away what a newer job of the same key replaced while it ran", () =>
+    withStores(() =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        const add = sql`select id from graphile_worker.add_job('toy', '{}', job_key => 'same', max_attempts => 3)`
+        yield* add
+        yield* sql`update graphile_worker._private_jobs set locked_at = now(), locked_by = 'me', attempts = 1`
+        yield* add
+        yield* sql`update graphile_worker._private_jobs set locked_at = null, locked_by = null`
+        assert.strictEqual((yield* (yield* Maintenance).cleanUp).given_up, 0)
+        assert.deepStrictEqual(yield* sql`select * from dead_letters`, [])
+        assert.deepStrictEqual(yield* sql`select key, attempts from graphile_worker._private_jobs`, [
+          { key: "same", attempts: 0 }
+        ])
+      })
+    ))
 })
