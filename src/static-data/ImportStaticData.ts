@@ -44,28 +44,36 @@ export const importStaticData = Effect.fn("importStaticData")(function*(source: 
   return yield* Effect.raceFirst(importFrom(source, options), lease.lost)
 }, Effect.scoped)
 
-const importFrom = Effect.fnUntraced(function*(source: Source, options: Options) {
-  if (source.kind === "file") return yield* importArchive(source.path, source.path, options)
-  let url: URL
-  if (source.kind === "url") ({ url } = source)
-  else {
-    const newest = yield* Sde.latest
-    if (!options.force && (yield* isHere(newest.build))) return known(newest.build)
-    ;({ url } = newest)
+const importFrom = (source: Source, options: Options) => {
+  switch (source.kind) {
+    case "file":
+      return importArchive(source.path, source.path, options)
+    case "url":
+      return importUrl(source.url, options)
+    case "latest":
+      return importLatest(options)
   }
+}
+
+const importUrl = Effect.fnUntraced(function*(url: URL, options: Options) {
   return yield* importArchive(yield* Sde.download(url, options.onProgress), Sde.nameOf(url), options)
 })
 
-const known = (build: number): Outcome => ({ status: "known", build, rows: {}, missing: [] })
-
-/** Whether this build was imported last, with all that is `offered` now. */
-const isHere = Effect.fnUntraced(function*(build: number, offered: ReadonlyArray<string> = []) {
-  const last = yield* (yield* StaticDataImports).last
-  return Option.exists(
-    last,
-    (last) => last.build === build && last.revision === revision && !last.missing.some((file) => offered.includes(file))
-  )
+const importLatest = Effect.fnUntraced(function*(options: Options) {
+  const { build, url } = yield* Sde.latest
+  // Another archive than CCP's may have lacked what theirs has.
+  const isHere = (last: StaticDataBuild) =>
+    last.build !== null && last.build >= build && (last.missing.length === 0 || last.source === Sde.nameOf(url))
+  return !options.force && (yield* wasLast(isHere)) ? known(build) : yield* importUrl(url, options)
 })
+
+/** Whether what was imported last, read as it would be now, is this. */
+const wasLast = Effect.fnUntraced(function*(isThis: (last: StaticDataBuild) => boolean) {
+  const last = yield* (yield* StaticDataImports).last
+  return Option.exists(last, (last) => last.revision === revision && isThis(last))
+})
+
+const known = (build: number): Outcome => ({ status: "known", build, rows: {}, missing: [] })
 
 /** `name` is what messages call it. */
 const importArchive = Effect.fnUntraced(function*(path: string, name: string, { force, onProgress }: Options) {
@@ -78,12 +86,14 @@ const importArchive = Effect.fnUntraced(function*(path: string, name: string, { 
     })
   }
   const { build, releasedAt } = yield* buildOf(zip)
-  if (!force && build !== null && (yield* isHere(build, [...zip.members.keys()]))) return known(build)
+  const isHere = (last: StaticDataBuild) => last.build === build && !last.missing.some((file) => zip.members.has(file))
+  if (!force && build !== null && (yield* wasLast(isHere))) return known(build)
 
   const missing = [buildFile, ...members.map(({ file }) => file)].filter((file) => !zip.members.has(file))
   const record: StaticDataBuild = { build, releasedAt, revision, source: name, missing }
   const rows = yield* (yield* StaticDataImports).write(record, (put) => readMembers(zip, present, put, onProgress))
-  return { status: "imported", build, rows, missing } satisfies Outcome as Outcome
+  const outcome: Outcome = { status: "imported", build, rows, missing }
+  return outcome
 })
 
 const buildFile = "_sde.jsonl"

@@ -217,6 +217,19 @@ describe("the import of static data", () => {
       assert.deepStrictEqual(sandbox.violations(), [])
     }))
 
+  it.live("is done anew when CCP's archive may have what another of the same build lacked, and not for an older one", () =>
+    Effect.gen(function*() {
+      const sandbox = yield* manualSandbox()
+      yield* inWorld(() =>
+        Effect.gen(function*() {
+          const partial = { _sde: [{ _key: "sde", buildNumber: 3_444_265 }], types: small["types"]! }
+          yield* importFrom(yield* archiveOf(partial))
+          assert.strictEqual((yield* importFrom({ kind: "latest" })).status, "imported")
+          yield* importFrom(yield* archiveOf({ ...small, _sde: [{ _key: "sde", buildNumber: 4_000_000 }] }))
+          assert.strictEqual((yield* importFrom({ kind: "latest" })).status, "known")
+        }), { ...sandbox.environment, KILLMAILD_CONTACT: "tests@example.org" })
+    }))
+
   it.live("leaves no archive behind in the data directory, and says why there was none to be had", () =>
     Effect.gen(function*() {
       const sandbox = yield* manualSandbox()
