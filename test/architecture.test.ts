@@ -20,7 +20,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   store: ["domain", "CrashPoint", "telemetry", "migrations"],
   esi: ["domain", "Settings", "CrashPoint", "BoundedText", "telemetry", "store"],
   // What the game is made of: CCP's static data.
-  "static-data": ["domain", "Settings", "telemetry", "jobs", "store", "esi"],
+  "static-data": ["domain", "Settings", "BoundedText", "telemetry", "jobs", "store", "esi"],
   // What things cost.
   prices: ["domain", "Settings", "BoundedText", "telemetry", "jobs", "store", "esi"],
   // Who is who: characters, corporations and alliances.
