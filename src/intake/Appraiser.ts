@@ -40,6 +40,8 @@ export class Appraiser extends Context.Service<Appraiser, {
           const list = listOf(lists, day)
           if (lost.every((typeId) => list.loaded.has(typeId))) return list.priceOf
           const needs = [...needsOf(killmail, facts, market).prices].filter((typeId) => !list.loaded.has(typeId))
+          // The rest is worth the same whatever its type costs: a copy of a blueprint, say.
+          if (needs.length === 0) return list.priceOf
           market = yield* prices.factsFor(needs.map((typeId) => ({ typeId, day })))
           for (const typeId of needs) list.loaded.add(typeId)
         }
