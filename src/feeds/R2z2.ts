@@ -41,13 +41,15 @@ const Entry = Schema.Struct({
   esi: Schema.optionalKey(Schema.Unknown),
   zkb: Schema.optionalKey(Schema.Unknown),
   uploaded_at: Schema.optionalKey(Schema.Finite),
-  sequence_id: Id
+  sequence_id: Id,
+  sequence_updated: Schema.optionalKey(Schema.Unknown)
 })
 /** zKillboard lost the mail under this number. */
 const Placeholder = Schema.Struct({ killmail_id: Schema.Null })
 
 type Reading =
-  | { readonly _tag: "Killmail"; readonly heard: Heard }
+  /** With it comes the number of an older file, where that was rewritten: zKillboard changed its mind about a killmail. */
+  | { readonly _tag: "Killmail"; readonly heard: Heard; readonly rewritten: number | undefined }
   /** 404: not yet, a hole, or expired. */
   | { readonly _tag: "Missing" }
   | { readonly _tag: "Placeholder" }
@@ -67,7 +69,7 @@ export const readEntry = (sequence: number, text: string): Reading => {
   if (Schema.is(Placeholder)(json)) return { _tag: "Placeholder" }
   const entry = Schema.decodeUnknownOption(Entry)(json)
   if (Option.isNone(entry)) return poison("undecodable", `file ${sequence} lacks an id, a hash or its sequence`)
-  const { esi, hash, killmail_id, sequence_id, uploaded_at, zkb } = entry.value
+  const { esi, hash, killmail_id, sequence_id, sequence_updated, uploaded_at, zkb } = entry.value
   if (sequence_id !== sequence) return poison("wrong_sequence", `file ${sequence} holds sequence ${sequence_id}`)
   return {
     _tag: "Killmail",
@@ -77,7 +79,8 @@ export const readEntry = (sequence: number, text: string): Reading => {
       ...(esi === undefined ? {} : { body: esi }),
       ...(zkb === undefined ? {} : { zkb }),
       publishedAt: uploaded_at === undefined ? undefined : uploaded_at * 1000
-    }
+    },
+    rewritten: Schema.is(Id)(sequence_updated) && sequence_updated < sequence ? sequence_updated : undefined
   }
 }
 
@@ -174,6 +177,14 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
         Effect.succeed<Reading>({ _tag: "Poison", reason: "unavailable", error: message, text: "" }))
     )
 
+  /** A file that was rewritten, as far as it can be had: its killmail was heard of before, and is no sign of a lag. */
+  const lookAgain = (sequence: number) =>
+    Effect.map(
+      look(sequence),
+      (reading): ReadonlyArray<Heard> =>
+        reading._tag === "Killmail" ? [{ ...reading.heard, publishedAt: undefined }] : []
+    )
+
   const exists = (sequence: number) => Effect.map(get(`${sequence}.json`), Option.isSome)
 
   /** Whether R2Z2 answers sensibly but for this file: a newer one can be read, or the head is beyond it. */
@@ -219,7 +230,11 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
       continue
     }
     polls = denials = 0
-    if (reading._tag === "Killmail") {
+    if (reading._tag === "Killmail" && reading.rewritten !== undefined) {
+      // What is new is not to wait for what is not; the cursor waits for both.
+      yield* actor.hear([reading.heard])
+      yield* actor.hear(yield* lookAgain(reading.rewritten), next + 1)
+    } else if (reading._tag === "Killmail") {
       yield* actor.hear([reading.heard], next + 1)
     } else if (reading._tag === "Poison" && !(yield* othersAreWell(next))) {
       // Not this file is bad, but R2Z2 is: a page of maintenance, say.

@@ -45,6 +45,7 @@ export const hearingOf = (
   key: keyOf({ killmail_id, hash }),
   priority: Job.tiers[tier],
   hasBody: body !== undefined && body !== null,
+  zkb,
   payload: {
     killmail_id,
     hash,

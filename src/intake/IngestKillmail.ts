@@ -5,6 +5,8 @@
 import { Effect, Metric, Option, Schema } from "effect"
 import type { SqlError } from "effect/sql"
 import { crashPoint } from "../CrashPoint.ts"
+import { compare, saidBy } from "../domain/Agreement.ts"
+import type { Appraisal } from "../domain/Judgement.ts"
 import { hashOf, Killmail } from "../domain/Killmail.ts"
 import { Esi } from "../esi/Esi.ts"
 import type { EsiError } from "../esi/EsiError.ts"
@@ -13,6 +15,7 @@ import { handle } from "../jobs/JobRunner.ts"
 import { causeText, isBadRow, isPassing } from "../store/Database.ts"
 import { KillmailStore } from "../store/KillmailStore.ts"
 import {
+  countAgreement,
   killmailLagSeconds,
   killmailsProcessed,
   lastKillmailTimestamp,
@@ -49,7 +52,10 @@ export const ingestKillmail = handle(IngestKillmail, (heard: Heard) =>
       heardAt: new Date(heard.heard_at),
       zkb: heard.zkb ?? undefined
     })
-    if (receipt.outcome === "stored") yield* noteStored(killmail.value, heard)
+    if (receipt.outcome === "stored") {
+      yield* noteStored(killmail.value, heard)
+      yield* noteAgreement(appraisal, heard)
+    }
     yield* Effect.logDebug(`killmail ${heard.killmail_id} ${receipt.outcome}`)
     return yield* count(receipt.outcome, heard)
   }).pipe(
@@ -129,6 +135,12 @@ const noteStored = Effect.fnUntraced(function*({ killmail_time }: Killmail, { he
   yield* Metric.update(processingSeconds, (now - Date.parse(heard_at)) / 1000)
   yield* Metric.update(killmailLagSeconds, (now - Date.parse(killmail_time)) / 1000)
   yield* Metric.update(lastKillmailTimestamp, Date.parse(killmail_time) / 1000)
+})
+
+const noteAgreement = Effect.fnUntraced(function*(appraisal: Appraisal, { zkb }: Heard) {
+  if (zkb === undefined || zkb === null) return
+  const said = saidBy(appraisal)
+  if (said !== undefined) yield* countAgreement(compare(said, zkb))
 })
 
 const count = (outcome: string, { source }: Heard) =>

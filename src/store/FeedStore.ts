@@ -6,6 +6,7 @@ import { promptly } from "./Deadline.ts"
 import { type Lease, LeaseLost } from "./Leases.ts"
 import { pgColumn } from "./PgArray.ts"
 import { pgJson, pgText } from "./PgText.ts"
+import { keepBlocks, keepWaitingBlocks } from "./ZkbBlocks.ts"
 
 /** One naming of a killmail by a source; `payload` is that of the job it may cause. */
 export interface Hearing {
@@ -15,6 +16,8 @@ export interface Hearing {
   readonly priority: number
   /** Whether the payload brings the body. */
   readonly hasBody: boolean
+  /** What zKillboard says of the killmail, where the source brought that. */
+  readonly zkb?: unknown
   readonly payload: object
 }
 
@@ -27,11 +30,15 @@ export interface FeedStatus {
   readonly leader: string | null
 }
 
+/** zKillboard's own, which says so when it changes its mind about a killmail. */
+const rewritingFeed = "r2z2"
+
 export class FeedStore extends Context.Service<FeedStore, {
   readonly cursor: (feed: string) => Effect.Effect<Option.Option<number>, SqlError.SqlError>
   /**
    * Records what a feed said and moves its cursor, in one transaction: the cursor is never ahead of what is stored or
-   * queued. Returns the number of jobs added. Fails, with nothing done, when the lease has passed to another replica.
+   * queued. What zKillboard says of a killmail that is here already is kept with it. Returns the number of jobs added.
+   * Fails, with nothing done, when the lease has passed to another replica.
    */
   readonly hear: (
     lease: Lease,
@@ -81,6 +88,13 @@ export class FeedStore extends Context.Service<FeedStore, {
           ([row]) => row!.jobs
         )
 
+      /** Some were heard of before: what zKillboard says of them now counts, or what it said at all. */
+      const keepWords = Effect.fnUntraced(function*(source: string, hearings: ReadonlyArray<Hearing>) {
+        if (source !== rewritingFeed) return yield* keepBlocks(sql, "fill", hearings)
+        yield* keepBlocks(sql, "replace", hearings)
+        yield* keepWaitingBlocks(sql, hearings)
+      })
+
       // The share lock on the lease makes a successor wait for this transaction, so that no two terms overlap.
       const moveCursor = Effect.fnUntraced(function*(lease: Lease, next: number | undefined, heard: boolean) {
         const moved = yield* sql`
@@ -100,6 +114,7 @@ export class FeedStore extends Context.Service<FeedStore, {
         sql.withTransaction(Effect.gen(function*() {
           yield* moveCursor(lease, next, hearings.length > 0)
           const jobs = hearings.length === 0 ? 0 : yield* callHear(lease.name, hearings)
+          if (jobs < hearings.length) yield* keepWords(lease.name, hearings)
           yield* crashPoint("hearing written, not committed")
           return jobs
         }))

@@ -10,6 +10,7 @@ import { appraisalArrays, appraisalColumns } from "./AppraisalColumns.ts"
 import { isNoPartition } from "./Database.ts"
 import { pgColumn, pgNumbers } from "./PgArray.ts"
 import { pgJson } from "./PgText.ts"
+import { keepBlocks } from "./ZkbBlocks.ts"
 
 /** A checked killmail on its way into the store. */
 export interface NewKillmail {
@@ -35,7 +36,8 @@ export class KillmailStore extends Context.Service<KillmailStore, {
   /** The hash of a killmail that the ledger has, public or not. */
   readonly knownHash: (killmailId: number) => Effect.Effect<Option.Option<string>, SqlError.SqlError>
   /**
-   * Stores what is new, in one transaction, and publishes it: one receipt each, in order, and one NOTIFY.
+   * Stores what is new, in one transaction, and publishes it: one receipt each, in order, and one NOTIFY. A known one gets
+   * what zKillboard says of it, where it has nothing yet.
    * Fails as a whole, with nothing stored.
    */
   readonly append: (batch: ReadonlyArray<NewKillmail>) => Effect.Effect<ReadonlyArray<Receipt>, SqlError.SqlError>
@@ -71,7 +73,10 @@ export class KillmailStore extends Context.Service<KillmailStore, {
             where killmail_id = any(${pgColumn(batch, (mail) => mail.killmail.killmail_id)}::bigint[])`)
             .map(({ id }) => id)
         )
-        const fresh = firstOfEach(batch.filter((mail) => !known.has(mail.killmail.killmail_id)))
+        const isKnown = ({ killmail }: NewKillmail): boolean => known.has(killmail.killmail_id)
+        const again = batch.filter(isKnown)
+        yield* keepBlocks(sql, "fill", again.map(({ killmail, zkb }) => ({ killmail_id: killmail.killmail_id, zkb })))
+        const fresh = firstOfEach(batch.filter((mail) => !isKnown(mail)))
         if (fresh.length === 0) return new Map<number, number>()
         yield* insertBodies(sql, fresh)
         yield* crashPoint("bodies written, no sequence yet")

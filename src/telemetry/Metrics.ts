@@ -1,5 +1,5 @@
 /** Metrics that more than one room updates; a metric of one room stands there. All are in the base units of Prometheus. */
-import { type Effect, Metric } from "effect"
+import { Effect, Metric } from "effect"
 
 export const killmailsProcessed = Metric.counter("killmaild_killmails_processed_total", {
   description: "Killmails by source and outcome: stored, known, postponed, failed",
@@ -61,3 +61,17 @@ export const countError = (where: string, kind: string): Effect.Effect<void> =>
 
 export const countFeedRequest = (feed: string, result: string): Effect.Effect<void> =>
   Metric.update(Metric.withAttributes(feedRequests, { feed, result }), 1)
+
+const agreement = Metric.counter("killmaild_agreement_total", {
+  description: "Killmails whose field was compared with zKillboard's: agree, differ, or unpriced where we lack a price",
+  incremental: true
+})
+
+export const countAgreement = (
+  compared: ReadonlyArray<{ readonly field: string; readonly verdict: string }>
+): Effect.Effect<void> =>
+  Effect.forEach(
+    compared,
+    ({ field, verdict }) => Metric.update(Metric.withAttributes(agreement, { field, verdict }), 1),
+    { discard: true }
+  )
