@@ -26,6 +26,8 @@ export const LearnStaticData = Job.make({
 
 /** Ids of each kind that are asked for before the answers are stored. */
 const chunk = 20
+/** Chunks of one run: even of a slow ESI they are answered long before the job's deadline. */
+const turns = 15
 /** Requests at a time: most of those that may be under way are left to killmails. */
 const concurrency = 4
 /** The dogma attribute in which ESI hides the meta group. */
@@ -62,16 +64,17 @@ const explainEsi = ({ reason }: EsiError) => {
   }
 }
 
-/** Until nothing is wanted any more. Returns how many of each kind were learnt. */
+/** Until nothing is wanted any more, or it is time to let others. Returns how many of each kind were learnt. */
 const learnAll = Effect.gen(function*() {
   const store = yield* StaticDataStore
   const learnt = { types: 0, systems: 0 }
-  for (;;) {
+  for (let turn = 0; turn < turns; turn++) {
     const { systemIds, typeIds } = yield* store.requested(chunk)
     if (typeIds.length === 0 && systemIds.length === 0) return learnt
     if (typeIds.length > 0) learnt.types += yield* learnTypes(typeIds)
     if (systemIds.length > 0) learnt.systems += yield* learnSystems(systemIds)
   }
+  return yield* new Job.JobPostponed({ delayMillis: 0, message: "There is more to ask for." })
 })
 
 const learnTypes = Effect.fnUntraced(function*(typeIds: ReadonlyArray<number>) {
