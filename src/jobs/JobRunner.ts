@@ -54,7 +54,7 @@ export interface Pool<R> {
   readonly handlers: ReadonlyArray<Handler<R>>
   /** Jobs at a time. */
   readonly concurrency: number
-  /** Jobs fetched ahead of the slots, in one statement; 0 fetches one by one. */
+  /** Jobs fetched in one statement, ahead of the slots; 0, for few and long ones, fetches one by one. */
   readonly fetchAhead: number
   /** Whether each run leaves a row in `job_runs`. */
   readonly recorded: boolean
@@ -70,6 +70,16 @@ type Outcome = "completed" | "retrying" | "rescheduled" | "failed" | "interrupte
 
 /** Thrown to graphile-worker for a job that stays in the queue; it unlocks the row that `postpone` has prepared. */
 class StaysQueued extends Error {}
+
+/**
+ * graphile-worker looks for work whenever any job is added, and looks through all that are not for it. A pool of few jobs
+ * looks four times a second at most; one that it fetched and has no slot for goes back after 10 s, for others.
+ */
+const oneByOne = {
+  size: 1,
+  ttl: 10_000,
+  refetchDelay: { durationMs: 250, maxAbortThreshold: Number.POSITIVE_INFINITY }
+}
 
 /** A heartbeat that takes longer has no connection to go by. */
 const silence = "2 seconds"
@@ -245,7 +255,7 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, life: Life, 
               failJobBatchDelay: 0,
               gracefulShutdownAbortTimeout: 3000,
               logger: new Logger(() => () => {}),
-              ...(pool.fetchAhead === 0 ? {} : { localQueue: { size: pool.fetchAhead } })
+              localQueue: pool.fetchAhead > 0 ? { size: pool.fetchAhead } : oneByOne
             }
           }
         })
