@@ -3,8 +3,11 @@ import { Layer } from "effect"
 import { JobPools } from "./jobs/JobPools.ts"
 import { JobQueue } from "./jobs/JobQueue.ts"
 import { CachedData } from "./store/CachedData.ts"
+import { CharacterGroups } from "./store/CharacterGroups.ts"
+import { EntityReader } from "./store/EntityReader.ts"
 import { EntityStore } from "./store/EntityStore.ts"
 import { FeedStore } from "./store/FeedStore.ts"
+import { Imports } from "./store/Imports.ts"
 import { KillmailReader } from "./store/KillmailReader.ts"
 import { KillmailStore } from "./store/KillmailStore.ts"
 import { Leases } from "./store/Leases.ts"
@@ -30,8 +33,11 @@ export const stores = Layer.mergeAll(
   PriceImports.layer,
   PriceStore.layer,
   EntityStore.layer,
+  EntityReader.layer,
+  CharacterGroups.layer,
   Names.layer,
   Revaluations.layer,
+  Imports.layer,
   JobQueue.layer,
   JobPools.layer
 )

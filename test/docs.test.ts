@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
 import { existsSync, globSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
-import { KillmailsApi, NotFound, SystemApi } from "../src/api/Api.ts"
+import { EntitiesApi, KillmailsApi, NotFound, SystemApi } from "../src/api/Api.ts"
 import { readMessage } from "../src/broadcast/ClientMessage.ts"
 import { hashOf, Killmail } from "../src/domain/Killmail.ts"
 
@@ -47,6 +47,10 @@ const endpoints: Readonly<Record<string, Schema.Codec<unknown, unknown>>> = {
   killmail: document,
   esi: answerOf(KillmailsApi.endpoints["esi"]!),
   submitted: answerOf(KillmailsApi.endpoints["submit"]!),
+  character: answerOf(EntitiesApi.endpoints["character"]!),
+  corporation: answerOf(EntitiesApi.endpoints["corporation"]!),
+  alliance: answerOf(EntitiesApi.endpoints["alliance"]!),
+  "character-group": answerOf(EntitiesApi.endpoints["setGroup"]!),
   feeds: answerOf(SystemApi.endpoints["feeds"]!),
   queue: answerOf(SystemApi.endpoints["queue"]!)
 }
@@ -56,7 +60,7 @@ describe("the examples", () => {
     Effect.gen(function*() {
       const names = readdirSync(join(root, "docs/examples")).map((file) => file.replace(".json", ""))
       assert.sameMembers(names, [...Object.keys(endpoints), "problem", "websocket"])
-      const all = [...Object.values(KillmailsApi.endpoints), ...Object.values(SystemApi.endpoints)]
+      const all = [KillmailsApi, EntitiesApi, SystemApi].flatMap(({ endpoints }) => Object.values(endpoints))
       assert.strictEqual(all.length, Object.keys(endpoints).length)
       for (const [name, schema] of Object.entries(endpoints)) yield* fits(schema, example(name))
       assert.instanceOf(yield* Schema.decodeUnknownEffect(NotFound)(example("problem")), NotFound)

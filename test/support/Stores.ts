@@ -3,6 +3,7 @@ import type { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, Redacted, type Scope } from "effect"
 import type { SqlClient } from "effect/sql"
 import { JobQueue } from "../../src/jobs/JobQueue.ts"
+import { CharacterGroups } from "../../src/store/CharacterGroups.ts"
 import * as Database from "../../src/store/Database.ts"
 import { EntityStore } from "../../src/store/EntityStore.ts"
 import { FeedStore } from "../../src/store/FeedStore.ts"
@@ -17,6 +18,7 @@ import { migratedDatabase } from "./TestDaemon.ts"
 export type Stores = PgClient.PgClient | SqlClient.SqlClient | Layer.Success<typeof stores>
 
 const stores = Layer.mergeAll(
+  CharacterGroups.layer,
   EntityStore.layer,
   FeedStore.layer,
   JobQueue.layer,
