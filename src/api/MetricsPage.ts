@@ -3,15 +3,19 @@ import { Effect, Metric, Option } from "effect"
 import { type Headers, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import { JobQueue } from "../jobs/JobQueue.ts"
+import { within } from "../store/Deadline.ts"
+import { EntityStore } from "../store/EntityStore.ts"
 import { RateLimits } from "../store/RateLimits.ts"
 import { MetricSources } from "../telemetry/MetricSources.ts"
 import { AdminToken } from "./AdminToken.ts"
-import { within } from "../store/Deadline.ts"
 import { problem } from "./Problem.ts"
 
 const queueJobs = Metric.gauge("killmaild_queue_jobs", { description: "Jobs in the queue by task and state" })
 const oldestWaiting = Metric.gauge("killmaild_queue_oldest_waiting_seconds", {
   description: "How long the oldest job that could run has waited, in seconds"
+})
+const entitiesWanted = Metric.gauge("killmaild_entities_wanted", {
+  description: "Characters, corporations and alliances that ESI is still to be asked about, by kind"
 })
 const upstreamPause = Metric.gauge("killmaild_upstream_pause_seconds", {
   description: "For how long nothing is asked under this budget, over all replicas, in seconds"
@@ -46,6 +50,7 @@ export const mayRead = (
 export const layer = HttpRouter.use(Effect.fnUntraced(function*(router) {
   const queue = yield* JobQueue
   const limits = yield* RateLimits
+  const entities = yield* EntityStore
   const token = yield* AdminToken
   const sources = yield* MetricSources
   /** A task that left the queue is told as 0 from then on, not left at its last value. */
@@ -64,6 +69,12 @@ export const layer = HttpRouter.use(Effect.fnUntraced(function*(router) {
       const oldest = Math.min(...mine.map((row) => row.oldest_waiting?.getTime() ?? Infinity))
       const age = Number.isFinite(oldest) ? Math.max(0, Date.now() - oldest) / 1000 : 0
       yield* Metric.update(Metric.withAttributes(oldestWaiting, { task }), age)
+    }
+  })
+
+  const refreshEntities = Effect.gen(function*() {
+    for (const [kind, count] of Object.entries(yield* entities.countWanted)) {
+      yield* Metric.update(Metric.withAttributes(entitiesWanted, { kind }), count)
     }
   })
 
@@ -87,7 +98,10 @@ export const layer = HttpRouter.use(Effect.fnUntraced(function*(router) {
       return problem(401, "Wants the admin token (Authorization: Bearer …) from anywhere but this machine.")
     }
     // Without the database the process still tells what it knows itself.
-    yield* Effect.andThen(refreshQueue, refreshPauses).pipe(within(deadline), Effect.ignore)
+    yield* Effect.all([refreshQueue, refreshPauses, refreshEntities], { discard: true }).pipe(
+      within(deadline),
+      Effect.ignore
+    )
     yield* refreshProcess
     const text = yield* sources.mergedWith(yield* PrometheusMetrics.format())
     return HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
