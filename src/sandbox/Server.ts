@@ -16,6 +16,8 @@ export interface Request {
   readonly path: string
   readonly userAgent: string
   readonly status: number
+  /** When the last byte of the answer went out, in milliseconds since 1970 and their fractions; 0 until then. */
+  readonly answeredAt: number
   /** Which fault made that the answer was not, or not wholly, the true one. */
   readonly fault: string | undefined
 }
@@ -59,6 +61,7 @@ export const listen = async (
       path: url.pathname + url.search,
       userAgent: ask.client,
       status: 0,
+      answeredAt: 0,
       fault: undefined as string | undefined
     }
     log.push(entry)
@@ -72,6 +75,9 @@ export const listen = async (
     const answer = await answerWith(fault, upstream, { ...ask, stale: fault?.stale === true })
     if (response.destroyed) return
     entry.status = answer.status
+    response.once("finish", () => {
+      entry.answeredAt = performance.timeOrigin + performance.now()
+    })
     if (answer.pause !== undefined) judge.pause(answer.pause.scope, answer.pause.millis, Date.now())
     // A client that did not get the whole true answer may ask again at once.
     const { quietMillis } = answer
