@@ -5,10 +5,22 @@ import type { SqlError } from "effect/sql"
 import { LiveKillmails } from "../../src/broadcast/LiveKillmails.ts"
 import * as Database from "../../src/store/Database.ts"
 import { KillmailReader } from "../../src/store/KillmailReader.ts"
-import { publicationsChannel } from "../../src/store/KillmailStore.ts"
+import { KillmailStore, publicationsChannel } from "../../src/store/KillmailStore.ts"
 import { Names } from "../../src/store/Names.ts"
 import { Revaluations } from "../../src/store/Revaluations.ts"
+import { mailOf, newKillmail } from "../support/Mails.ts"
+import { withStores } from "../support/Stores.ts"
 import { migratedDatabase } from "../support/TestDaemon.ts"
+
+/** No NOTIFY ever comes. */
+const deafForEver = Layer.effect(
+  PgClient.PgClient,
+  Effect.map(PgClient.PgClient, (pg) =>
+    new Proxy(pg, {
+      get: (target, name) =>
+        name === "listen" ? () => Queue.unbounded<never, SqlError.SqlError>() : Reflect.get(target, name)
+    }))
+)
 
 describe("a listening connection that lives and hears nothing", () => {
   it.live("is given up for another when a NOTIFY of our own does not come back", () =>
@@ -39,4 +51,15 @@ describe("a listening connection that lives and hears nothing", () => {
       )
       assert.deepStrictEqual(yield* Deferred.await(again), [publicationsChannel, publicationsChannel])
     }), 30_000)
+  it.live("is made up for by looking: what is published is told all the same", () =>
+    withStores(() =>
+      Effect.gen(function*() {
+        const store = yield* KillmailStore
+        const live = yield* LiveKillmails
+        const told = yield* Deferred.make<number>()
+        live.listen(({ sequence }) => Deferred.doneUnsafe(told, Effect.succeed(sequence)))
+        yield* store.append([newKillmail(mailOf("deaf", 1))])
+        assert.strictEqual(yield* Deferred.await(told), 1)
+      }).pipe(Effect.provide(Layer.provide(LiveKillmails.layer, deafForEver)))
+    ))
 })

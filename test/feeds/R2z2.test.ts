@@ -160,8 +160,8 @@ describe("a daemon whose R2Z2 errs", () => {
           if (left > 0 && headIsKnown) denials.set(sequence, left - 1)
           return left > 0 ? { status: 404 } : undefined
         })
-        for (let k = 1; k <= 110; k++) sandbox.publishR2z2({ esi: mail(k).killmail, hash: mail(k).hash })
-        yield* ledgerHas(111)
+        for (let k = 1; k <= 60; k++) sandbox.publishR2z2({ esi: mail(k).killmail, hash: mail(k).hash })
+        yield* ledgerHas(61)
       }).pipe(Effect.provide(context))
     }))
 

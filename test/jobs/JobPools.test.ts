@@ -40,6 +40,12 @@ describe("a sweep", () => {
       assert.strictEqual(yield* pools.sweep, 1)
     }))
 
+  it.live("leaves a pool alone that was heard of lately, connected or not", () =>
+    Effect.gen(function*() {
+      const { pools } = yield* pool(0.5)
+      assert.strictEqual(yield* pools.sweep, 0)
+    }))
+
   it.live("leaves a pool alone that is silent but connected: on a busy machine it is only late", () =>
     Effect.gen(function*() {
       const { pools, url } = yield* pool(2)

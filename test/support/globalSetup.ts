@@ -15,7 +15,7 @@ declare module "vitest" {
   }
 }
 
-const settings = { fsync: "off", max_connections: "300", shared_buffers: "128MB" }
+export const settings = { fsync: "off", max_connections: "300", shared_buffers: "128MB" }
 
 const setup = async (project: TestProject) => {
   const run = randomBytes(4).toString("hex")

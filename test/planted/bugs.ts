@@ -1,0 +1,587 @@
+/**
+ * Bugs that a daemon of this kind has, or had: each is one small change of our own code that compiles, and the test that
+ * must fail of it. In the order of the walk; `npm run planted-bugs` plants one after another.
+ */
+
+export interface Bug {
+  readonly name: string
+  /** What would happen to whoever relies on killmaild. */
+  readonly breaks: string
+  readonly file: string
+  /** What stands exactly once in the file, and what stands there instead. */
+  readonly changes: ReadonlyArray<readonly [find: string, replace: string]>
+  /** The test that fails of it: its file, and its title or how that begins. */
+  readonly caughtBy: readonly [file: string, test: string]
+}
+
+export const bugs: ReadonlyArray<Bug> = [
+  // A feed and its cursor.
+  {
+    name: "cursor before jobs",
+    breaks: "after a crash in between the feed goes on behind killmails that nobody has",
+    file: "src/store/FeedStore.ts",
+    changes: [[
+      "promptly(hear(lease, hearings, next))",
+      "promptly(Effect.andThen(hear(lease, [], next), hear(lease, hearings, undefined)))"
+    ]],
+    caughtBy: ["test/store/FeedStore.test.ts", "moves no cursor without its job, and adds no job without its cursor"]
+  },
+  {
+    name: "term not checked",
+    breaks: "a leader that was frozen moves the cursor of its successor back",
+    file: "src/store/FeedStore.ts",
+    changes: [[
+      "where name = ${lease.name} and term = ${lease.term} for share",
+      "where name = ${lease.name} for share"
+    ]],
+    caughtBy: ["test/store/FeedStore.test.ts", "writes nothing once its lease has passed to another"]
+  },
+  {
+    name: "term not raised",
+    breaks: "two leaders have one term, and neither is fenced off",
+    file: "src/store/Leases.ts",
+    changes: [["term = leases.term + 1", "term = leases.term"]],
+    caughtBy: ["test/store/Leases.test.ts", "of a frozen holder is taken over once it has expired"]
+  },
+  {
+    name: "living leader ended",
+    breaks: "replicas end each other's sessions for ever",
+    file: "src/store/Leases.ts",
+    changes: [["where name = ${name} and expires_at < now()", "where name = ${name}"]],
+    caughtBy: ["test/store/Leases.test.ts", "of a frozen holder is taken over once it has expired"]
+  },
+  {
+    name: "lease not watched",
+    breaks: "a leader neither renews its lease nor learns that it lost it",
+    file: "src/feeds/Feed.ts",
+    changes: [["Effect.raceFirst(source.listen(actor), lease.lost)", "source.listen(actor)"]],
+    caughtBy: ["test/feeds/Feed.test.ts", "stops listening when another takes over its lease"]
+  },
+  {
+    name: "feed dies of a defect",
+    breaks: "one file that nobody thought of stops the feed until somebody restarts the daemon",
+    file: "src/feeds/Feed.ts",
+    changes: [[
+      "if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)",
+      "if (Cause.hasInterruptsOnly(cause) || Cause.hasDies(cause)) return Effect.failCause(cause)"
+    ]],
+    caughtBy: ["test/feeds/Feed.test.ts", "goes on from its cursor, whatever befell it"]
+  },
+  {
+    name: "any file will do",
+    breaks: "a cache that mixes up files makes one killmail of two",
+    file: "src/feeds/R2z2.ts",
+    changes: [["if (sequence_id !== sequence)", "if (sequence_id <= 0)"]],
+    caughtBy: ["test/feeds/R2z2.test.ts", "that is no JSON, lacks what names a killmail"]
+  },
+  {
+    name: "one 404 is a hole",
+    breaks: "a file that a cache denied once is stepped over, and its killmail is lost",
+    file: "src/feeds/R2z2.ts",
+    changes: [["const denialsForHole = 3", "const denialsForHole = 1"]],
+    caughtBy: ["test/feeds/R2z2.test.ts", "waits for a file that a cache denies"]
+  },
+  {
+    name: "hole stepped over too far",
+    breaks: "the first files after a hole are never read",
+    file: "src/feeds/R2z2.ts",
+    changes: [["while (high - low > 1)", "while (high - low > 8)"]],
+    caughtBy: ["test/feeds/R2z2.test.ts", "is the first of those that were kept"]
+  },
+  {
+    name: "maintenance taken for one bad file",
+    breaks: "every killmail of an hour in which R2Z2 shows a web page is lost",
+    file: "src/feeds/R2z2.ts",
+    changes: [[
+      "if (other._tag === \"Killmail\" || other._tag === \"Placeholder\") return true",
+      "if (other._tag !== \"Missing\") return true"
+    ]],
+    caughtBy: ["test/feeds/R2z2.test.ts", "stays where it is while a page of maintenance"]
+  },
+  {
+    name: "Retry-After in milliseconds",
+    breaks: "asks on during a ban, which prolongs it",
+    file: "src/feeds/Upstream.ts",
+    changes: [["Number.isFinite(seconds) ? seconds * 1000 :", "Number.isFinite(seconds) ? seconds :"]],
+    caughtBy: ["test/feeds/R2z2.test.ts", "asks nothing for as long as a refusal says"]
+  },
+
+  // Hearsay becomes a job.
+  {
+    name: "key without hash",
+    breaks: "who names a killmail with a wrong hash first keeps out whoever has the right one",
+    file: "src/intake/Hearing.ts",
+    changes: [[
+      "({ hash, killmail_id }: KillmailRef): string => `killmail:${killmail_id}:${hash}`",
+      "({ killmail_id }: KillmailRef): string => `killmail:${killmail_id}`"
+    ]],
+    caughtBy: ["test/store/FeedStore.test.ts", "another hash makes another job"]
+  },
+  {
+    name: "body replaced by none",
+    breaks: "ESI is asked for what a feed brought along, at 2 killmails a second",
+    file: "migrations/0002_create_feeds.ts",
+    changes: [[
+      "case when wanted.has_body then wanted.payload::json->'body' else queued.payload->'body' end",
+      "wanted.payload::json->'body'"
+    ]],
+    caughtBy: ["test/store/FeedStore.test.ts", "a body survives every order of three"]
+  },
+  {
+    name: "hearings at the same time",
+    breaks: "two feeds that name one killmail at once lose its body",
+    file: "migrations/0002_create_feeds.ts",
+    changes: [["perform pg_advisory_xact_lock(hashtext('killmaild:hearing'));", ""]],
+    caughtBy: ["test/store/FeedStore.test.ts", "the second waits for the first one's transaction"]
+  },
+  {
+    name: "known killmails queued again",
+    breaks: "every killmail is worked on once a feed",
+    file: "migrations/0002_create_feeds.ts",
+    changes: [["where ledger.killmail_id = any(ids))", "where ledger.killmail_id = any(ids) and false)"]],
+    caughtBy: ["test/store/FeedStore.test.ts", "adds no job for a killmail that is stored"]
+  },
+  {
+    name: "refused for good, asked again",
+    breaks: "each naming of a killmail with a wrong hash costs 5 tokens of ESI's budget",
+    file: "migrations/0002_create_feeds.ts",
+    changes: [[
+      "and dead_letters.key = any(keys) and reason in ('not_found', 'hash_mismatch')",
+      "and dead_letters.key = any(keys) and reason = 'not_found'"
+    ]],
+    caughtBy: ["test/store/FeedStore.test.ts", "is not queued again, unless its body comes along"]
+  },
+  {
+    name: "U+0000 in a payload",
+    breaks: "one pilot's odd name stops the feed for ever",
+    file: "src/store/PgText.ts",
+    changes: [["(u0000|ud[89a-f]..)", "(ud[89a-f]..)"]],
+    caughtBy: ["test/store/FeedStore.test.ts", "hears of killmails with characters that Postgres"]
+  },
+  {
+    name: "withheld by the transaction's clock",
+    breaks: "a killmail that is public already is published once more, under another number",
+    file: "migrations/0002_create_feeds.ts",
+    changes: [[
+      "sequence is null and visible_from > clock_timestamp()\n      ) then",
+      "visible_from > now()\n      ) then"
+    ], ["sequence is null and visible_from > clock_timestamp()\n      )\n", "visible_from > now()\n      )\n"]],
+    caughtBy: ["test/store/KillmailReader.test.ts", "keeps a mail's number when a feed names it"]
+  },
+
+  // A job that ingests a killmail.
+  {
+    name: "hash of a body not checked",
+    breaks: "whoever runs a feed can make up killmails",
+    file: "src/intake/IngestKillmail.ts",
+    changes: [[
+      "body.killmail_id === heard.killmail_id && hashOf(body) === heard.hash",
+      "body.killmail_id === heard.killmail_id || hashOf(body) === heard.hash"
+    ]],
+    caughtBy: ["test/intake/IngestKillmail.test.ts", "asks ESI in place of a body that does not fit"]
+  },
+  {
+    name: "hash of the first attacker",
+    breaks: "true bodies are taken for forged, and ESI is asked for all of them",
+    file: "src/domain/Killmail.ts",
+    changes: [["killmail.attackers.find((attacker) => attacker.final_blow)", "killmail.attackers[0]"]],
+    caughtBy: ["test/domain/Killmail.test.ts", "is what CCP computed for real mails"]
+  },
+  {
+    name: "pause counted as an attempt",
+    breaks: "three downtimes of Tranquility in a row make dead letters of all that wait for ESI",
+    file: "src/intake/IngestKillmail.ts",
+    changes: [[
+      "return postponed(reason.waitMillis * (1 + Math.random()), message)",
+      "return new Job.JobFailed({ reason: \"esi_paused\", message })"
+    ]],
+    caughtBy: ["test/intake/IngestKillmail.test.ts", "comes back later, at no attempt"]
+  },
+  {
+    name: "trouble of Postgres counted as an attempt",
+    breaks: "every killmail under way when Postgres restarts for the third time is a dead letter",
+    file: "src/intake/IngestKillmail.ts",
+    changes: [[": isPassing(error)\n", ": isPassing(error) && error.reason._tag === \"ConnectionError\"\n"]],
+    caughtBy: ["test/intake/IngestKillmail.test.ts", "comes back later, at no attempt"]
+  },
+  {
+    name: "batch not halved",
+    breaks: "one bad row takes up to 99 good killmails with it",
+    file: "src/intake/Recorder.ts",
+    changes: [["return middle > 0 && hasBadRow(cause)", "return middle > maxBatch && hasBadRow(cause)"]],
+    caughtBy: ["test/intake/Recorder.test.ts", "stores six of seven mails of one batch"]
+  },
+  {
+    name: "batch halved in an outage",
+    breaks: "a Postgres that is in trouble is asked 199 times instead of once",
+    file: "src/intake/Recorder.ts",
+    changes: [[
+      "return middle > 0 && hasBadRow(cause)",
+      "return middle > 0 && (hasBadRow(cause) || cause.reasons.length > 0)"
+    ]],
+    caughtBy: ["test/intake/Recorder.test.ts", "fails the whole batch, and asks only once"]
+  },
+  {
+    name: "nested items lost",
+    breaks: "what was in a container was never destroyed",
+    file: "src/domain/Rows.ts",
+    changes: [[
+      "for (const inner of item.items ?? []) add(inner, ordinal)",
+      "for (const inner of item.items ?? []) add(inner, parent)"
+    ]],
+    caughtBy: ["test/domain/Rows.test.ts", "are put together again from three levels"]
+  },
+
+  // The store.
+  {
+    name: "lock and number in one statement",
+    breaks: "who waited for the lock does not see what it waited for, and takes a number that is taken",
+    file: "src/store/KillmailStore.ts",
+    changes: [["        yield* sql`select lock_publications()`\n", ""], [
+      "from killmail_ledger) + row_number()",
+      "from killmail_ledger, lock_publications()) + row_number()"
+    ]],
+    caughtBy: ["test/store/KillmailStore.test.ts", "waits for a transaction that may still publish"]
+  },
+  {
+    name: "number from a serial",
+    breaks: "a number may commit before a lower one, which whoever reads on then never sees",
+    file: "src/store/KillmailStore.ts",
+    changes: [["        yield* sql`select lock_publications()`\n", ""], [
+      "(select coalesce(max(sequence), 0) from killmail_ledger) + row_number() over (order by id)",
+      "nextval('job_runs_id_seq')"
+    ]],
+    caughtBy: ["test/store/KillmailStore.test.ts", "by four at once numbers them without a hole"]
+  },
+  {
+    name: "lock given back before the commit",
+    breaks: "a number may commit before a lower one, which whoever reads on then never sees",
+    file: "migrations/0001_create_killmails.ts",
+    changes: [[
+      "select pg_advisory_xact_lock(hashtext('killmaild:publications'))",
+      "select pg_advisory_unlock(hashtext('killmaild:publications'))\n"
+      + "      from (select pg_advisory_lock(hashtext('killmaild:publications')))"
+    ]],
+    caughtBy: ["test/store/KillmailStore.test.ts", "waits for a transaction that may still publish"]
+  },
+  {
+    name: "duplicate in a batch told twice",
+    breaks: "two jobs believe that they stored the same killmail",
+    file: "src/store/KillmailStore.ts",
+    changes: [["          published.delete(killmail.killmail_id)\n", ""]],
+    caughtBy: ["test/store/KillmailStore.test.ts", "stores a mail once that is in the batch twice"]
+  },
+  {
+    name: "detached month never looked for",
+    breaks: "every killmail of that month fails until the daemon is restarted",
+    file: "src/store/KillmailStore.ts",
+    changes: [["isNoPartition(error) && months.clear()", "isNoPartition(error)"]],
+    caughtBy: ["test/store/KillmailStore.test.ts", "fails while a month is gone that somebody detached"]
+  },
+  {
+    name: "missing month taken for a bad row",
+    breaks: "a killmail of a month that somebody detached becomes a dead letter",
+    file: "src/store/Database.ts",
+    changes: [[
+      "/^2[23]/.test(sqlState(error) ?? \"\") && !isNoPartition(error)",
+      "/^2[23]/.test(sqlState(error) ?? \"\")"
+    ]],
+    caughtBy: ["test/intake/IngestKillmail.test.ts", "comes back later, at no attempt"]
+  },
+  {
+    name: "months in the session's time zone",
+    breaks: "killmails of the last hours of a month have no partition, or two",
+    file: "migrations/0001_create_killmails.ts",
+    changes: [["|| ' 00:00:00+00',", ","], ["|| ' 00:00:00+00');", ");"]],
+    caughtBy: ["test/store/Database.test.ts", "begin and end by UTC"]
+  },
+  {
+    name: "private killmail shown",
+    breaks: "a killmail that its owner withheld can be read by its id",
+    file: "src/store/KillmailReader.ts",
+    changes: [["and (ledger.sequence is not null or ledger.visible_from <= clock_timestamp())", ""]],
+    caughtBy: ["test/store/KillmailReader.test.ts", "shows no mail that is withheld"]
+  },
+  {
+    name: "publications by the clock",
+    breaks: "a publication whose transaction began later is told first, and the other one never",
+    file: "src/store/KillmailReader.ts",
+    changes: [[
+      "where sequence > ${BigInt(sequence)} order by sequence",
+      "where sequence > ${BigInt(sequence)} and visible_from <= now() order by sequence"
+    ]],
+    caughtBy: ["test/store/KillmailReader.test.ts", "tells a publication whatever the clock"]
+  },
+  {
+    name: "epoch kept over a restore",
+    breaks: "a client resumes from numbers that now belong to other killmails",
+    file: "src/store/Database.ts",
+    changes: [["set id = gen_random_uuid(), since = now(), system_identifier", "set since = now(), system_identifier"]],
+    caughtBy: ["test/store/Database.test.ts", "gets a new epoch on another server"]
+  },
+
+  // Jobs and those who run them.
+  {
+    name: "attempt lost in a crash",
+    breaks: "three crashes of a neighbour make a dead letter of a job that did nothing",
+    file: "migrations/0003_create_jobs.ts",
+    changes: [[
+      "set attempts = greatest(0, attempts - 1) where locked_by = any(dead_pools)",
+      "set attempts = attempts where locked_by = any(dead_pools)"
+    ]],
+    caughtBy: ["test/jobs/Lives.test.ts", "goes back with its attempt"]
+  },
+  {
+    name: "bystander accused",
+    breaks: "a job that crashes the process takes all that run beside it along to the dead letters",
+    file: "migrations/0003_create_jobs.ts",
+    changes: [["(job_crashes.crashes < 2 or job_crashes.accused)::integer", "1"]],
+    caughtBy: ["test/jobs/Lives.test.ts", "goes back with its attempt"]
+  },
+  {
+    name: "jobs unlocked too soon",
+    breaks: "a fetch under way locks jobs for a pool that is dead, for four hours",
+    file: "src/jobs/JobPools.ts",
+    changes: [["while: (backends) => backends > 0", "while: (backends) => backends > 1"]],
+    caughtBy: ["test/jobs/JobPools.test.ts", "unlocks the jobs only when the last connection is gone"]
+  },
+  {
+    name: "no tombstone",
+    breaks: "what a dead pool locked with its last breath stays locked",
+    file: "src/jobs/JobPools.ts",
+    changes: [["const tombstone = \"60 seconds\"", "const tombstone = \"0 seconds\""]],
+    caughtBy: ["test/jobs/JobPools.test.ts", "remembers a pool that ended"]
+  },
+  {
+    name: "living pool buried",
+    breaks: "replicas kill each other's jobs' processes for ever",
+    file: "src/jobs/JobPools.ts",
+    changes: [["${staleMillis} * interval '1 millisecond'", "${staleMillis} * interval '1 microsecond'"]],
+    caughtBy: ["test/jobs/JobPools.test.ts", "leaves a pool alone that was heard of lately"]
+  },
+  {
+    name: "busy pool buried",
+    breaks: "on a busy machine jobs are taken from a process that runs them",
+    file: "src/jobs/JobPools.ts",
+    changes: [["${frozenMillis} * interval '1 millisecond'", "${frozenMillis} * interval '1 microsecond'"]],
+    caughtBy: ["test/jobs/JobPools.test.ts", "leaves a pool alone that is silent but connected"]
+  },
+  {
+    name: "orphan lives on",
+    breaks: "jobs run in a process that nobody watches, stops or buries",
+    file: "src/JobsMain.ts",
+    changes: [[
+      "process.on(\"disconnect\", () => die(\"its parent is gone\"))",
+      "process.on(\"disconnect\", () => {})"
+    ]],
+    caughtBy: ["test/jobs/Lives.test.ts", "ends itself when its parent is gone"]
+  },
+  {
+    name: "frozen child kept",
+    breaks: "no job runs until somebody restarts the daemon",
+    file: "src/jobs/JobsProcess.ts",
+    changes: [[
+      "while (performance.now() - heardAt < frozenMillis)",
+      "while (child.connected || performance.now() - heardAt < frozenMillis)"
+    ]],
+    caughtBy: ["test/jobs/Lives.test.ts", "are run by the next process when it is killed or frozen"]
+  },
+  {
+    name: "postponement counted",
+    breaks: "an outage of a minute makes dead letters",
+    file: "src/jobs/JobRunner.ts",
+    changes: [[
+      "stays(\"rescheduled\", job.attempts - 1, error.delayMillis)",
+      "stays(\"rescheduled\", job.attempts, error.delayMillis)"
+    ]],
+    caughtBy: ["test/jobs/JobRunner.test.ts", "that is postponed comes back later"]
+  },
+  {
+    name: "replaced job comes back",
+    breaks: "the older of two jobs of one key runs again after the newer",
+    file: "src/jobs/JobRunner.ts",
+    changes: [[" and key is not distinct from ${job.key}", ""]],
+    caughtBy: ["test/jobs/JobRunner.test.ts", "that is replaced while it runs"]
+  },
+  {
+    name: "interrupted although stored",
+    breaks: "a job that stored its killmail while the daemon stopped reports that it did not, and runs again",
+    file: "src/jobs/JobRunner.ts",
+    changes: [["uninterruptible: true", "uninterruptible: false"]],
+    caughtBy: ["test/jobs/JobRunner.test.ts", "lets finish what cannot be cut off"]
+  },
+  {
+    name: "schedule ends with a failure",
+    breaks: "after one bad hour nobody creates the months to come",
+    file: "src/jobs/JobRunner.ts",
+    changes: [[
+      "yield* crashPoint(\"dead letter written, job still queued\")\n    yield* keepGoing(handler, job)",
+      "yield* crashPoint(\"dead letter written, job still queued\")"
+    ]],
+    caughtBy: ["test/jobs/JobRunner.test.ts", "is there exactly once, over all runners"]
+  },
+  {
+    name: "running job run twice",
+    breaks: "a replica that starts runs what another one is running",
+    file: "src/jobs/JobQueue.ts",
+    changes: [["job_key_mode => 'unsafe_dedupe'", "job_key_mode => 'replace'"]],
+    caughtBy: ["test/jobs/JobRunner.test.ts", "goes on when the next runner starts"]
+  },
+  {
+    name: "job given up too soon",
+    breaks: "a job on its last attempt is a dead letter while it runs",
+    file: "src/store/Maintenance.ts",
+    changes: [["where attempts >= max_attempts and locked_at is null", "where attempts >= max_attempts"]],
+    caughtBy: ["test/store/Maintenance.test.ts", "buries jobs that the queue gave up"]
+  },
+
+  // Telling the world.
+  {
+    name: "woken by NOTIFY alone",
+    breaks: "what is published while the listening connection is down is told with the next killmail, or never",
+    file: "src/broadcast/LiveKillmails.ts",
+    changes: [["          yield* tellAll\n", ""], [
+      "if (Option.isSome(heard)) {",
+      "if (Option.isSome(heard)) {\n            yield* tellAll"
+    ]],
+    caughtBy: ["test/broadcast/LiveKillmails.test.ts", "is made up for by looking"]
+  },
+  {
+    name: "page too full",
+    breaks: "after an outage subscribers miss all but the first 200 killmails",
+    file: "src/broadcast/LiveKillmails.ts",
+    changes: [[
+      "if (page.length < pageSize) return",
+      "position = Math.max(position, yield* reader.lastSequence)\n          return"
+    ]],
+    caughtBy: ["test/api/WebSocket.test.ts", "hears all in order, too, when more is published"]
+  },
+  {
+    name: "seam drops one",
+    breaks: "what is told while a replay ends is missing",
+    file: "src/broadcast/Subscriber.ts",
+    changes: [["    hearing.set(id, position)\n", "    yield* drained\n    hearing.set(id, position)\n"]],
+    caughtBy: ["test/broadcast/Subscriber.test.ts", "loses nothing, doubles nothing and keeps the order"]
+  },
+  {
+    name: "seam doubles one",
+    breaks: "what a replay brought before it was told live comes twice",
+    file: "src/broadcast/Subscriber.ts",
+    changes: [["sequence > position).map", "sequence >= position).map"]],
+    caughtBy: ["test/broadcast/Subscriber.test.ts", "loses nothing, doubles nothing and keeps the order"]
+  },
+  {
+    name: "foreign epoch accepted",
+    breaks: "a client that resumes from before a restore gets the wrong killmails and is not told",
+    file: "src/broadcast/Subscriber.ts",
+    changes: [["const unknown = foreign || ", "const unknown = foreign && "]],
+    caughtBy: ["test/api/WebSocket.test.ts", "is answered with an error that names it"]
+  },
+  {
+    name: "slow client never cut off",
+    breaks: "one client that does not read fills the memory",
+    file: "src/api/WebSocketServer.ts",
+    changes: [[
+      "if (socket.bufferedAmount > maxBuffered) {",
+      "if (socket.bufferedAmount > maxBuffered * maxConnections) {"
+    ]],
+    caughtBy: ["test/api/WebSocket.test.ts", "that reads too slowly is cut off with 1013"]
+  },
+  {
+    name: "Origin by its beginning",
+    breaks: "a page of tools.example.evil.net reads in its visitor's name",
+    file: "src/api/WebSocketServer.ts",
+    changes: [["allowed.includes(origin)", "allowed.some((one) => origin.startsWith(one))"]],
+    caughtBy: ["test/api/WebSocket.test.ts", "may open /ws from the daemon's own origin"]
+  },
+
+  // ESI and its limits.
+  {
+    name: "404 asked for ever",
+    breaks: "100 killmails that do not exist close all of ESI for a minute",
+    file: "src/esi/EsiAnswer.ts",
+    changes: [["if (status >= 500 || isHtml(answer))", "if (status >= 500 || status === 404 || isHtml(answer))"]],
+    caughtBy: ["test/esi/Esi.test.ts", "that ESI does not know, or not by this hash"]
+  },
+  {
+    name: "404 of a proxy believed",
+    breaks: "killmails become dead letters because a load balancer was restarted",
+    file: "src/esi/EsiAnswer.ts",
+    changes: [["if (status >= 500 || isHtml(answer))", "if (status >= 500)"]],
+    caughtBy: ["test/esi/Esi.test.ts", "is not final by a 404 or 403"]
+  },
+  {
+    name: "Retry-After ignored",
+    breaks: "asks on after a 429, until CCP bans the address",
+    file: "src/esi/EsiClient.ts",
+    changes: [[
+      "readRetryAfter(headers, yield* Clock.currentTimeMillis) ?? defaultPause",
+      "Math.min(defaultPause, readRetryAfter(headers, yield* Clock.currentTimeMillis) ?? 1000)"
+    ]],
+    caughtBy: ["test/esi/EsiClient.test.ts", "stops every replica and costs no attempt"]
+  },
+  {
+    name: "last errors spent",
+    breaks: "whoever shares the address is locked out of ESI by our 420",
+    file: "src/esi/EsiClient.ts",
+    changes: [["errors < errorsSpared", "errors < 1"]],
+    caughtBy: ["test/esi/EsiClient.test.ts", "comes before a 420"]
+  },
+  {
+    name: "server's count not believed",
+    breaks: "another program on the address makes us exceed the budget",
+    file: "src/esi/EsiClient.ts",
+    changes: [[
+      "limits.settle({ bucket, reservation: own, spent, told: tokens?.told })",
+      "limits.settle({ bucket, reservation: own, spent })"
+    ]],
+    caughtBy: ["test/esi/EsiClient.test.ts", "is what the server says, where that is less"]
+  },
+  {
+    name: "budget not settled",
+    breaks: "every request costs 5 tokens instead of 2, and the backlog takes 2.5 times as long",
+    file: "migrations/0004_create_upstream_state.ts",
+    changes: [[
+      "state.reserved[k::integer] := greatest(state.reserved[k::integer] - taken, 0);",
+      "state.reserved[k::integer] := greatest(state.reserved[k::integer], 0);"
+    ]],
+    caughtBy: ["test/store/RateLimits.test.ts", "counts what an answer cost"]
+  },
+  {
+    name: "fixed window",
+    breaks: "twice the budget is spent around the end of each window",
+    file: "migrations/0004_create_upstream_state.ts",
+    changes: [[
+      "shifted_slices(state.reserved, newest - state.slice)",
+      "shifted_slices(state.reserved, (newest / 60 - state.slice / 60) * 61)"
+    ], [
+      "shifted_slices(state.spent, newest - state.slice)",
+      "shifted_slices(state.spent, (newest / 60 - state.slice / 60) * 61)"
+    ]],
+    caughtBy: ["test/store/RateLimits.test.ts", "never holds more tokens than the limit"]
+  },
+  {
+    name: "budget read without a lock",
+    breaks: "replicas that ask at once spend the same tokens",
+    file: "migrations/0004_create_upstream_state.ts",
+    changes: [["where bucket = wanted for update;\n      if not found", "where bucket = wanted;\n      if not found"]],
+    caughtBy: ["test/store/RateLimits.test.ts", "is shared: a hundred takers at once"]
+  },
+  {
+    name: "budget taken in the caller's transaction",
+    breaks: "a rollback gives back tokens that are spent",
+    file: "src/store/RateLimits.ts",
+    changes: [["Context.omit(sql.transactionService)(context)", "context"]],
+    caughtBy: ["test/store/RateLimits.test.ts", "is taken at once, even in a transaction"]
+  },
+  {
+    name: "pause shortened",
+    breaks: "a second, shorter refusal ends the first one's ban too early",
+    file: "src/store/RateLimits.ts",
+    changes: [[
+      "          where rate_limits.paused_until is null or rate_limits.paused_until < excluded.paused_until\n",
+      ""
+    ]],
+    caughtBy: ["test/store/RateLimits.test.ts", "is never shortened by another"]
+  }
+]
