@@ -64,12 +64,6 @@ export default Effect.gen(function*() {
       zkb jsonb,
       primary key (killmail_time, killmail_id)
     ) partition by range (killmail_time)`
-  yield* sql`create index on killmails (victim_character_id, killmail_time) where victim_character_id is not null`
-  yield* sql`create index on killmails (victim_corporation_id, killmail_time) where victim_corporation_id is not null`
-  yield* sql`create index on killmails (victim_alliance_id, killmail_time) where victim_alliance_id is not null`
-  yield* sql`create index on killmails (victim_ship_type_id, killmail_time)`
-  yield* sql`create index on killmails (solar_system_id, killmail_time)`
-  yield* sql`create index on killmails (total_value, killmail_time) where total_value is not null`
 
   yield* sql`
     create table attackers (
@@ -84,12 +78,9 @@ export default Effect.gen(function*() {
       weapon_type_id integer,
       damage_done bigint not null,
       final_blow boolean not null,
-      security_status float8 not null,
-      primary key (killmail_time, killmail_id, ordinal)
+      security_status float8 not null
     ) partition by range (killmail_time)`
-  yield* sql`create index on attackers (character_id, killmail_time) where character_id is not null`
-  yield* sql`create index on attackers (corporation_id, killmail_time) where corporation_id is not null`
-  yield* sql`create index on attackers (alliance_id, killmail_time) where alliance_id is not null`
+  yield* sql`create index on attackers (killmail_time, killmail_id)`
 
   yield* sql`
     create table items (
@@ -101,34 +92,80 @@ export default Effect.gen(function*() {
       flag integer not null,
       singleton integer not null,
       quantity_dropped bigint,
-      quantity_destroyed bigint,
-      primary key (killmail_time, killmail_id, ordinal)
+      quantity_destroyed bigint
     ) partition by range (killmail_time)`
-  yield* sql`create index on items (item_type_id, killmail_time)`
+  yield* sql`create index on items (killmail_time, killmail_id)`
 
-  // CREATE … LIKE and ATTACH, not PARTITION OF: readers and writers of other months go on. Bounds are UTC whatever the
-  // session's zone. One creator at a time, so that two replicas do not collide on the name.
+  // What lists and searches go by. These indexes belong to each month and not to the parents, so that a month of the past
+  // can be filled without them: they are built three times as fast when it is full, and a quarter smaller. Creates the
+  // next one that the month lacks and returns its name, null when it lacks none: one at a time, as nobody can write into
+  // the table meanwhile.
   yield* sql`
-    create function ensure_killmail_partitions(first_month date, last_month date) returns integer
+    create function create_month_index(month date) returns text
     language plpgsql as $$
     declare
-      month date;
+      parent text;
+      subject text;
+      definition text;
+      child text;
+    begin
+      perform pg_advisory_xact_lock(hashtext('killmaild:index ' || month));
+      for parent, subject, definition in values
+        ('killmails', 'character', '(victim_character_id, killmail_time) where victim_character_id is not null'),
+        ('killmails', 'corporation', '(victim_corporation_id, killmail_time) where victim_corporation_id is not null'),
+        ('killmails', 'alliance', '(victim_alliance_id, killmail_time) where victim_alliance_id is not null'),
+        ('killmails', 'ship', '(victim_ship_type_id, killmail_time)'),
+        ('killmails', 'system', '(solar_system_id, killmail_time)'),
+        ('killmails', 'value', '(total_value, killmail_time) where total_value is not null'),
+        ('attackers', 'character', '(character_id, killmail_time) where character_id is not null'),
+        ('attackers', 'corporation', '(corporation_id, killmail_time) where corporation_id is not null'),
+        ('attackers', 'alliance', '(alliance_id, killmail_time) where alliance_id is not null'),
+        ('items', 'type', '(item_type_id, killmail_time)')
+      loop
+        child := parent || '_' || to_char(month, 'YYYY_MM');
+        continue when to_regclass(child) is null or to_regclass(child || '_by_' || subject) is not null;
+        execute format('create index %I on %I %s', child || '_by_' || subject, child, definition);
+        return child || '_by_' || subject;
+      end loop;
+      return null;
+    end $$`
+
+  // CREATE … LIKE and ATTACH, not PARTITION OF: readers and writers of other months go on. Bounds are UTC whatever the
+  // session's zone. One creator at a time, so that two replicas do not collide on the name. Returns the number of tables.
+  yield* sql`
+    create function create_month(month date) returns integer
+    language plpgsql as $$
+    declare
       parent text;
       child text;
       created integer := 0;
     begin
       perform pg_advisory_xact_lock(hashtext('killmaild:partitions'));
+      foreach parent in array array['killmails', 'attackers', 'items'] loop
+        child := parent || '_' || to_char(month, 'YYYY_MM');
+        continue when to_regclass(child) is not null;
+        execute format('create table %I (like %I including all)', child, parent);
+        execute format('alter table %I attach partition %I for values from (%L) to (%L)', parent, child,
+          to_char(month, 'YYYY-MM-01') || ' 00:00:00+00',
+          to_char(month + interval '1 month', 'YYYY-MM-01') || ' 00:00:00+00');
+        created := created + 1;
+      end loop;
+      return created;
+    end $$`
+  yield* sql`
+    create function ensure_killmail_partitions(first_month date, last_month date) returns integer
+    language plpgsql as $$
+    declare
+      month date;
+      tables integer;
+      created integer := 0;
+    begin
       for month in
         select generate_series(date_trunc('month', first_month::timestamp), last_month::timestamp, interval '1 month')
       loop
-        foreach parent in array array['killmails', 'attackers', 'items'] loop
-          child := parent || '_' || to_char(month, 'YYYY_MM');
-          continue when to_regclass(child) is not null;
-          execute format('create table %I (like %I including all)', child, parent);
-          execute format('alter table %I attach partition %I for values from (%L) to (%L)', parent, child,
-            to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00',
-            to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
-          created := created + 1;
+        tables := create_month(month);
+        created := created + tables;
+        while tables > 0 and create_month_index(month) is not null loop
         end loop;
       end loop;
       return created;

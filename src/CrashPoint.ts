@@ -29,6 +29,11 @@ export const crashPoints = [
   "job done, not completed",
   "job postponed, still locked",
   "dead letter written, job still queued",
+  // An import of history.
+  "import begun, archive not read",
+  "batch copied, not committed",
+  "batch committed, archive not ended",
+  "import ended, month not indexed",
   // Whoever comes after a death.
   "backends ended, jobs still locked",
   "jobs unlocked, pool not ended",

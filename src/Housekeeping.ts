@@ -4,6 +4,7 @@ import type { SqlError } from "effect/sql"
 import * as Job from "./jobs/Job.ts"
 import { handle } from "./jobs/JobRunner.ts"
 import { CachedData } from "./store/CachedData.ts"
+import { Imports } from "./store/Imports.ts"
 import { Maintenance } from "./store/Maintenance.ts"
 
 const hourly = 3_600_000
@@ -16,7 +17,8 @@ const failed = (error: SqlError.SqlError) => new Job.JobFailed({ reason: "databa
 const createPartitions = handle(scheduled("create_partitions"), () =>
   Effect.gen(function*() {
     const maintenance = yield* Maintenance
-    return { created: yield* maintenance.createPartitions }
+    const imports = yield* Imports
+    return { created: yield* maintenance.createPartitions, indexed: yield* imports.indexMonths }
   }).pipe(Effect.mapError(failed), Effect.interruptible))
 
 const cleanUp = handle(scheduled("clean_up"), () =>

@@ -7,6 +7,9 @@ import { Esi } from "./esi/Esi.ts"
 import { EsiEntities } from "./esi/EsiEntities.ts"
 import { EsiMarkets } from "./esi/EsiMarkets.ts"
 import { EsiUniverse } from "./esi/EsiUniverse.ts"
+import { EveRefClient } from "./everef/EveRefClient.ts"
+import { importDay } from "./history/ImportDay.ts"
+import { Importer, mostThreads } from "./history/Importer.ts"
 import * as Housekeeping from "./Housekeeping.ts"
 import { Appraiser } from "./intake/Appraiser.ts"
 import { ingestKillmail } from "./intake/IngestKillmail.ts"
@@ -31,7 +34,8 @@ const later = [
   refreshCharacters,
   refreshCorporations,
   refreshAlliances,
-  revalueKillmails
+  revalueKillmails,
+  importDay
 ]
 
 type Handlers = typeof ingestKillmail | typeof canary | typeof later[number]
@@ -45,9 +49,22 @@ export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost
         { handlers: later, concurrency: 4, fetchAhead: 0, recorded: true }
       ]))
   ).pipe(
-    Layer.provide([Recorder.layer, Appraiser.layer]),
+    Layer.provide([Recorder.layer, Appraiser.layer, Importer.layer(url, life.applicationName)]),
     Layer.provide([Prices.layer, StaticData.layer]),
-    Layer.provide([Esi.layer, EsiUniverse.layer, EsiEntities.layer, EsiMarkets.layer, EveRef.layer]),
+    Layer.provide([
+      Esi.layer,
+      EsiUniverse.layer,
+      EsiEntities.layer,
+      EsiMarkets.layer,
+      EveRef.layer,
+      EveRefClient.layer
+    ]),
     Layer.merge(release(life.applicationName)),
     Layer.merge(noticeArrivals)
   )
+
+/** Imports history in this process, beside whatever daemons there are, and does nothing else. */
+export const importsLayer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost">) =>
+  JobRunner.layer<JobRunner.Services<typeof importDay>>(url, { ...life, isLost: isLostConnection }, [
+    { handlers: [importDay], concurrency: mostThreads, fetchAhead: 0, recorded: true }
+  ]).pipe(Layer.provide([Importer.layer(url, life.applicationName), EveRefClient.layer]))

@@ -4,6 +4,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Effect, Exit, Layer, Predicate, Runtime } from "effect"
 import { CliConfig, CliError, Command, GlobalFlag } from "effect/cli"
 import { add } from "./commands/Add.ts"
+import { backfillCommand } from "./commands/Backfill.ts"
 import { databaseUrl } from "./commands/DatabaseUrl.ts"
 import { demo } from "./commands/Demo.ts"
 import { prices } from "./commands/Prices.ts"
@@ -24,6 +25,7 @@ const killmaild = Command.make("killmaild").pipe(
     migrate,
     settings,
     add,
+    backfillCommand,
     queue,
     staticData,
     prices,

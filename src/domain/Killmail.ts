@@ -83,6 +83,12 @@ export type Killmail = typeof Killmail.Type
 /** `2026-04-15T14:56:23Z`: UTC without fraction, as ESI writes it. */
 export const normaliseTime = (time: string): string => time.slice(0, 19) + "Z"
 
+/** EVE opened on 2003-05-06; two months ahead is no clock that is a little off. `now` is milliseconds since 1970. */
+export const isPlausibleTime = (time: string, now: number): boolean => {
+  const millis = Date.parse(time)
+  return millis >= Date.UTC(2003, 4, 6) && millis <= now + 62 * 86_400_000
+}
+
 /** Windows file time counts 100 ns from 1601; this many before 1970. */
 const fileTimeOfUnixEpoch = 116_444_736_000_000_000n
 

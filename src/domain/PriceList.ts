@@ -79,6 +79,22 @@ export const priceList = (day: Day, facts: StaticFacts, market: MarketFacts): Pr
   return priceOf
 }
 
+/** The types whose averages and exceptions are asked for to price these: themselves and, where they count as built, their parts. */
+export const pricesNeeded = (
+  typeIds: Iterable<number>,
+  day: Day,
+  facts: StaticFacts,
+  market: MarketFacts
+): ReadonlySet<number> => {
+  const asked = new Set<number>()
+  const priceOf = priceList(day, facts, {
+    averages: (typeId, day) => (asked.add(typeId), market.averages(typeId, day)),
+    custom: (typeId, day) => (asked.add(typeId), market.custom(typeId, day))
+  })
+  for (const typeId of typeIds) priceOf(typeId)
+  return asked
+}
+
 const skinCategory = 91
 const structureModuleCategory = 66
 const moduleCategory = 7

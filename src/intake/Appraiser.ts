@@ -7,7 +7,7 @@ import type { SqlError } from "effect/sql"
 import { type Appraisal, judge, needsOf } from "../domain/Judgement.ts"
 import type { Killmail } from "../domain/Killmail.ts"
 import type { Day, MarketFacts } from "../domain/Market.ts"
-import { type PriceList, priceList } from "../domain/PriceList.ts"
+import { type PriceList, priceList, pricesNeeded } from "../domain/PriceList.ts"
 import { itemRows } from "../domain/Rows.ts"
 import type { StaticFacts } from "../domain/StaticData.ts"
 import { priceDay } from "../domain/Valuation.ts"
@@ -19,6 +19,10 @@ const mostDays = 16
 
 export class Appraiser extends Context.Service<Appraiser, {
   readonly appraise: (killmail: Killmail) => Effect.Effect<Appraisal, SqlError.SqlError>
+  /** As `appraise`, with one question to the database for all of them. */
+  readonly appraiseAll: (
+    killmails: ReadonlyArray<Killmail>
+  ) => Effect.Effect<ReadonlyArray<Appraisal>, SqlError.SqlError>
 }>()("killmaild/intake/Appraiser") {
   static readonly layer = Layer.effect(
     Appraiser,
@@ -48,11 +52,10 @@ export class Appraiser extends Context.Service<Appraiser, {
       })
 
       const appraise: Appraiser["Service"]["appraise"] = Effect.fnUntraced(function*(killmail) {
-        const { attackers, solar_system_id, victim: { items = [], position, ship_type_id } } = killmail
-        const lost = [ship_type_id, ...itemRows(items).map(({ item_type_id }) => item_type_id)]
-        const flown = attackers.flatMap((attacker) => attacker.ship_type_id ?? [])
+        const { solar_system_id, victim: { position } } = killmail
+        const lost = typesLost(killmail)
         const { facts, missing } = yield* staticData.factsFor({
-          typeIds: [...lost, ...flown],
+          typeIds: [...lost, ...typesFlown(killmail)],
           systemIds: [solar_system_id]
         })
         const judgement = judge(killmail, yield* priceListFor(killmail, lost, facts), facts)
@@ -62,10 +65,35 @@ export class Appraiser extends Context.Service<Appraiser, {
         return { ...judgement, locationId, isProvisional }
       })
 
-      return Appraiser.of({ appraise })
+      /** What is asked for here is at hand when each of them is appraised. */
+      const ask = Effect.fnUntraced(function*(killmails: ReadonlyArray<Killmail>) {
+        const { facts } = yield* staticData.factsFor({
+          typeIds: [...new Set(killmails.flatMap((killmail) => [...typesLost(killmail), ...typesFlown(killmail)]))],
+          systemIds: killmails.map(({ solar_system_id }) => solar_system_id)
+        })
+        const market = yield* prices.factsFor([])
+        const days = Map.groupBy(killmails, priceDay)
+        yield* prices.factsFor([...days].flatMap(([day, killmails]) => {
+          const lost = new Set(killmails.flatMap(typesLost))
+          return [...pricesNeeded(lost, day, facts, market)].map((typeId) => ({ typeId, day }))
+        }))
+      })
+
+      const appraiseAll: Appraiser["Service"]["appraiseAll"] = (killmails) =>
+        Effect.andThen(ask(killmails), Effect.forEach(killmails, appraise))
+
+      return Appraiser.of({ appraise, appraiseAll })
     })
   )
 }
+
+const typesLost = ({ victim: { items = [], ship_type_id } }: Killmail): ReadonlyArray<number> => [
+  ship_type_id,
+  ...itemRows(items).map(({ item_type_id }) => item_type_id)
+]
+
+const typesFlown = ({ attackers }: Killmail): ReadonlyArray<number> =>
+  attackers.flatMap(({ ship_type_id }) => ship_type_id ?? [])
 
 /** What was worked out from these facts; others make all of it void. */
 interface PriceLists {

@@ -7,7 +7,7 @@ import type { SqlError } from "effect/sql"
 import { crashPoint } from "../CrashPoint.ts"
 import { compare, saidBy } from "../domain/Agreement.ts"
 import type { Appraisal } from "../domain/Judgement.ts"
-import { hashOf, Killmail } from "../domain/Killmail.ts"
+import { hashOf, isPlausibleTime, Killmail } from "../domain/Killmail.ts"
 import { Esi } from "../esi/Esi.ts"
 import type { EsiError } from "../esi/EsiError.ts"
 import * as Job from "../jobs/Job.ts"
@@ -89,10 +89,8 @@ const bodyFromEsi = Effect.fnUntraced(function*(heard: Heard) {
 
 const decodeBody = Schema.decodeUnknownOption(Killmail)
 
-/** EVE opened on 2003-05-06; two months ahead is no clock that is a little off. */
 const plausible = Effect.fnUntraced(function*(killmail: Killmail) {
-  const time = Date.parse(killmail.killmail_time)
-  if (time < Date.UTC(2003, 4, 6) || time > Date.now() + 62 * 86_400_000) {
+  if (!isPlausibleTime(killmail.killmail_time, Date.now())) {
     return yield* new Job.JobRefused({
       reason: "implausible_time",
       message:

@@ -22,6 +22,22 @@ export class JobQueue extends Context.Service<JobQueue, {
     payload: Payload,
     options?: { readonly delayMillis?: number; readonly priority?: number }
   ) => Effect.Effect<void, SqlError.SqlError>
+  /**
+   * Adds many, but those that run already, of which over all replicas at most `atOnce` run at a time; and forgets how
+   * earlier ones of the same keys ended.
+   */
+  readonly addAll: <Payload>(
+    job: Job<Payload>,
+    payloads: ReadonlyArray<Payload>,
+    options: { readonly atOnce: number }
+  ) => Effect.Effect<void, SqlError.SqlError>
+  /** Of these keys, those whose jobs wait or run. */
+  readonly present: (keys: ReadonlyArray<string>) => Effect.Effect<ReadonlySet<string>, SqlError.SqlError>
+  /** Of these keys, the dead letters, and why. */
+  readonly failures: (
+    task: string,
+    keys: ReadonlyArray<string>
+  ) => Effect.Effect<ReadonlyArray<{ readonly key: string; readonly error: string }>, SqlError.SqlError>
   /** Sees to it that a job that keeps itself going is there, once, over all replicas. */
   readonly ensure: <Payload>(job: Job<Payload>, payload: Payload) => Effect.Effect<void, SqlError.SqlError>
   readonly stats: (task?: string) => Effect.Effect<ReadonlyArray<JobStats>, SqlError.SqlError>
@@ -42,6 +58,36 @@ export class JobQueue extends Context.Service<JobQueue, {
             run_at => now() + ${options?.delayMillis ?? 0} * interval '1 millisecond',
             max_attempts => ${job.attempts}, job_key => ${job.key(payload) ?? null},
             priority => ${options?.priority ?? tiers[job.tier]})`)
+
+      // graphile-worker runs jobs of the same queue name one after another.
+      const addAll: JobQueue["Service"]["addAll"] = (job, payloads, { atOnce }) =>
+        sql.withTransaction(Effect.gen(function*() {
+          const keys = payloads.map((payload) => job.key(payload) ?? null)
+          yield* sql`delete from dead_letters where task = ${job.name} and key = any(${keys}::text[])`
+          yield* sql`
+          select count(*) from graphile_worker.add_jobs(array(
+            select (${job.name}, payload::json, queue, null, ${job.attempts}::smallint, key, ${
+            tiers[job.tier]
+          }::smallint,
+              null)::graphile_worker.job_spec
+            from unnest(
+              ${payloads.map((payload) => encode(job, payload))}::text[],
+              ${payloads.map((_, index) => `${job.name} ${index % atOnce}`)}::text[],
+              ${keys}::text[]
+            ) as wanted(payload, queue, key)
+            where not exists (
+              select from graphile_worker._private_jobs jobs where jobs.key = wanted.key and locked_at is not null)))`
+        }))
+
+      const present: JobQueue["Service"]["present"] = (keys) =>
+        Effect.map(
+          sql<{ key: string }>`select key from graphile_worker._private_jobs where key = any(${[...keys]}::text[])`,
+          (rows) => new Set(rows.map(({ key }) => key))
+        )
+
+      const failures: JobQueue["Service"]["failures"] = (task, keys) =>
+        sql<{ key: string; error: string }>`
+          select key, error from dead_letters where task = ${task} and key = any(${[...keys]}::text[]) order by key`
 
       const ensure: JobQueue["Service"]["ensure"] = Effect.fnUntraced(function*(job, payload) {
         const key = job.key(payload) ?? job.name
@@ -80,7 +126,7 @@ export class JobQueue extends Context.Service<JobQueue, {
           ([row]) => row!.count
         )
 
-      return JobQueue.of({ add, ensure, stats, clearFailed, retryFailed })
+      return JobQueue.of({ add, addAll, present, failures, ensure, stats, clearFailed, retryFailed })
     })
   )
 }

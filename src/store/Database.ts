@@ -11,6 +11,9 @@ import createStaticData from "../../migrations/0005_create_static_data.ts"
 import createPrices from "../../migrations/0006_create_prices.ts"
 import createEntities from "../../migrations/0007_create_entities.ts"
 import createRevaluations from "../../migrations/0008_create_revaluations.ts"
+import createViews from "../../migrations/0009_create_views.ts"
+import createMapActivities from "../../migrations/0010_create_map_activities.ts"
+import createImports from "../../migrations/0011_create_imports.ts"
 import { crashPoint } from "../CrashPoint.ts"
 import { wellKnownPrices } from "../domain/WellKnownPrices.ts"
 import { createPartitions } from "./Maintenance.ts"
@@ -29,7 +32,10 @@ const migrations = Migrator.fromRecord({
   "0005_create_static_data": createStaticData,
   "0006_create_prices": createPrices,
   "0007_create_entities": createEntities,
-  "0008_create_revaluations": createRevaluations
+  "0008_create_revaluations": createRevaluations,
+  "0009_create_views": createViews,
+  "0010_create_map_activities": createMapActivities,
+  "0011_create_imports": createImports
 })
 
 const migrationsTable = "schema_migrations"

@@ -1,0 +1,25 @@
+/** Days of EVE's history, and the names of their archives. */
+import type { Day } from "../domain/Market.ts"
+
+/** Both included. */
+export interface Range {
+  readonly first: Day
+  readonly last: Day
+}
+
+/** Of the oldest killmail that EVE Ref has. */
+export const firstDay: Day = "2007-12-05"
+
+export const isWithin = ({ first, last }: Range, day: Day): boolean => day >= first && day <= last
+
+/** `2021` … */
+export const yearsOf = ({ first, last }: Range): ReadonlyArray<string> => {
+  const [from, to] = [Number(first.slice(0, 4)), Number(last.slice(0, 4))]
+  return Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => String(from + index))
+}
+
+export const archiveName = (day: Day): string => `killmails-${day}.tar.bz2`
+
+/** Of which day the archive in this file is, by its name; undefined when it is none. */
+export const dayOfArchive = (file: string): Day | undefined =>
+  /(?:^|[/\\])killmails-(\d{4}-\d\d-\d\d)\.tar\.bz2$/.exec(file)?.[1]

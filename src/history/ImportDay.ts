@@ -1,0 +1,133 @@
+/**
+ * The job that imports one day of history: fetches its archive, or takes it from a file, and has a thread read it. An archive
+ * that was read before is known by its digest; one that was edited since is read again.
+ */
+import { Effect, Schema } from "effect"
+import type { SqlError } from "effect/sql"
+import { createHash } from "node:crypto"
+import { createReadStream } from "node:fs"
+import { stat } from "node:fs/promises"
+import { basename } from "node:path"
+import { pipeline } from "node:stream/promises"
+import { crashPoint } from "../CrashPoint.ts"
+import type { Day } from "../domain/Market.ts"
+import { type Dataset, EveRefClient, type EveRefError } from "../everef/EveRefClient.ts"
+import * as Job from "../jobs/Job.ts"
+import { handle } from "../jobs/JobRunner.ts"
+import { causeText, isPassing } from "../store/Database.ts"
+import { type ArchiveKey, Imports, type Mark } from "../store/Imports.ts"
+import { archiveName } from "./Days.ts"
+import type { Archive } from "./ImportArchive.ts"
+import { Importer } from "./Importer.ts"
+
+export const killmailArchives: Dataset = { folder: "killmails", name: archiveName }
+
+export const ImportDay = Job.make({
+  name: "import_day",
+  payload: Schema.Struct({
+    source: Schema.Literal("everef"),
+    day: Schema.String,
+    /** The archive's file; without it, it is fetched. */
+    path: Schema.optionalKey(Schema.String),
+    /** What the list said of it when the job was added. */
+    listed: Schema.optionalKey(Schema.String)
+  }),
+  key: ({ day, source }) => `import_day:${day}:${source}`,
+  tier: "backfill",
+  deadlineMillis: 3_600_000
+})
+type Payload = typeof ImportDay.payload.Type
+
+/** The archive cannot be read: one sentence. */
+class ArchiveUnreadable extends Schema.TaggedError<ArchiveUnreadable>()("ArchiveUnreadable", {
+  message: Schema.String
+}) {}
+
+export const importDay = handle(ImportDay, (payload: Payload) =>
+  Effect.gen(function*() {
+    const imports = yield* Imports
+    const { day, listed = null, source } = payload
+    const key: ArchiveKey = { source, day }
+    const before = (yield* imports.read(source, day, day)).get(day)
+    const found = yield* payload.path === undefined
+      ? fetched(day, before?.digest)
+      : opened(payload.path, before?.digest)
+    if (found === "unchanged") {
+      yield* close(key, { digest: before!.digest, listed }, false)
+      return { status: "unchanged" }
+    }
+    yield* imports.begin(key, found.bytes)
+    yield* crashPoint("import begun, archive not read")
+    const outcome = yield* (yield* Importer).run({ key, name: found.name, content: found.content })
+    yield* imports.noteEntities(day)
+    const mark = { digest: found.digest, listed }
+    const { damage, killmails, stored } = outcome
+    const error = `${found.name} is damaged: ${damage}; the ${killmails} killmails before that are here.`
+    yield* close(key, damage === null ? mark : { error }, stored > 0)
+    if (damage !== null) return yield* new ArchiveUnreadable({ message: error })
+    return { status: "imported", ...outcome }
+  }).pipe(Effect.mapError(explain), Effect.interruptible))
+
+/** The last import of a month has its indexes built. */
+const close = Effect.fnUntraced(
+  function*(key: ArchiveKey, outcome: Mark | { readonly error: string }, stored: boolean) {
+    const imports = yield* Imports
+    const isLast = yield* imports.end(key, outcome)
+    yield* crashPoint("import ended, month not indexed")
+    if (isLast) yield* imports.indexMonth(key.day, stored)
+  }
+)
+
+interface Found extends Omit<Archive, "key"> {
+  readonly digest: string
+  /** Its size. */
+  readonly bytes: number
+}
+
+const fetched = Effect.fnUntraced(function*(day: Day, digest: string | undefined) {
+  const file = yield* (yield* EveRefClient).dayFile(killmailArchives, day, digest ?? null)
+  if (file === "unchanged") return file
+  if (file === "absent") return yield* new ArchiveUnreadable({ message: `EVE Ref has no archive of ${day}.` })
+  const found = createHash("md5").update(file.bytes).digest("hex")
+  if (found === digest) return "unchanged" as const
+  return { name: archiveName(day), digest: found, bytes: file.bytes.length, content: { bytes: file.bytes } } as Found
+})
+
+const opened = (path: string, digest: string | undefined) =>
+  Effect.tryPromise({
+    try: async () => {
+      const hash = createHash("md5")
+      const { size } = await stat(path)
+      await pipeline(createReadStream(path), hash)
+      const found = hash.digest("hex")
+      return found === digest
+        ? "unchanged" as const
+        : { name: basename(path), digest: found, bytes: size, content: { path } } as Found
+    },
+    catch: (cause) =>
+      new ArchiveUnreadable({
+        message: `${path} cannot be read here: ${cause instanceof Error ? cause.message : cause}.`
+      })
+  })
+
+const explain = (
+  error: EveRefError | SqlError.SqlError | ArchiveUnreadable | {
+    readonly _tag: "ImportFailed"
+    readonly message: string
+  }
+): Job.JobError => {
+  switch (error._tag) {
+    case "ArchiveUnreadable":
+      return new Job.JobRefused({ reason: "unreadable", message: error.message })
+    case "EveRefPaused":
+      return new Job.JobPostponed({ delayMillis: error.waitMillis, message: error.message })
+    case "EveRefUnavailable":
+      return new Job.JobFailed({ reason: "everef_unavailable", message: error.message })
+    case "ImportFailed":
+      return new Job.JobFailed({ reason: "import_failed", message: error.message })
+    case "SqlError":
+      return isPassing(error)
+        ? new Job.JobPostponed({ delayMillis: 2000, message: `Postgres was not there, or busy: ${causeText(error)}` })
+        : new Job.JobFailed({ reason: "database", message: `Postgres: ${causeText(error)}` })
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * The thread that imports archives, one at a time: a day of New Eden takes seconds of computing, in which no live killmail
+ * would move. It has its own connections; all of them bear the name of the process's, so that they end with it.
+ */
+import "effect/schema/SchemaJITCompiler/enable"
+import { Cause, Exit, Layer, ManagedRuntime, Redacted } from "effect"
+import { parentPort, workerData } from "node:worker_threads"
+import { Appraiser } from "../intake/Appraiser.ts"
+import { JobQueue } from "../jobs/JobQueue.ts"
+import { Prices } from "../prices/Prices.ts"
+import { StaticData } from "../static-data/StaticData.ts"
+import * as Database from "../store/Database.ts"
+import { Imports } from "../store/Imports.ts"
+import { KillmailCopy } from "../store/KillmailCopy.ts"
+import { PriceStore } from "../store/PriceStore.ts"
+import { StaticDataStore } from "../store/StaticDataStore.ts"
+import { type Archive, importArchive, type Outcome } from "./ImportArchive.ts"
+
+export interface ThreadData {
+  readonly databaseUrl: string
+  readonly applicationName: string
+}
+
+export type FromThread =
+  | { readonly type: "imported"; readonly outcome: Outcome }
+  /** Postgres, or this program: the archive has no part in it. */
+  | { readonly type: "failed"; readonly message: string }
+
+const { applicationName, databaseUrl } = workerData as ThreadData
+const url = Redacted.make(databaseUrl)
+
+const runtime = ManagedRuntime.make(
+  Layer.mergeAll(Appraiser.layer, KillmailCopy.layer(url, applicationName)).pipe(
+    Layer.provide([Prices.layer, StaticData.layer]),
+    Layer.provideMerge(Layer.mergeAll(PriceStore.layer, StaticDataStore.layer, Imports.layer, JobQueue.layer)),
+    Layer.provide(Database.layer(url, applicationName))
+  )
+)
+
+parentPort?.on("message", (archive: Archive) => {
+  void runtime.runPromiseExit(importArchive(archive)).then((exit) => {
+    const answer: FromThread = Exit.isSuccess(exit)
+      ? { type: "imported", outcome: exit.value }
+      : { type: "failed", message: Cause.pretty(exit.cause) }
+    parentPort?.postMessage(answer)
+  })
+})
