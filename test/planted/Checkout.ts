@@ -24,9 +24,10 @@ export const planted = ({ changes, file, name }: Bug, text: string): string =>
     return text.replace(find, () => replace)
   }, text)
 
-const temporaryDirectory = Effect.acquireRelease(
+/** Gone when the scope closes. */
+export const temporaryDirectory = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "killmaild-planted-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }))
 )
 
 /** The checkout as it is, with these bugs in it, of which no two share a file; gone when the scope closes. */

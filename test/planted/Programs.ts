@@ -11,7 +11,7 @@ const mostMillis = 180_000
 /** Milliseconds that a test may take which does not claim more: half of what it has otherwise, as bugs make tests hang. */
 const testMillis = 15_000
 
-/** Runs it to its end and gives what it printed. Too late or interrupted, it is killed with all that it started. */
+/** Runs it to its end, too late or interrupted to its death, and gives what it printed. What it started dies with it. */
 const run = (copy: string, args: ReadonlyArray<string>, env: NodeJS.ProcessEnv = {}) =>
   Effect.callback<{ readonly status: number | null; readonly output: string }>((resume) => {
     const child = spawn(process.execPath, args, {
@@ -30,6 +30,8 @@ const run = (copy: string, args: ReadonlyArray<string>, env: NodeJS.ProcessEnv =
     let output = ""
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => output += text)
     const deadline = setTimeout(kill, mostMillis)
+    // What it leaves behind would keep its output open.
+    child.once("exit", kill)
     child.once("close", (status) => {
       clearTimeout(deadline)
       resume(Effect.succeed({ status, output }))
