@@ -187,7 +187,12 @@ layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("the HTTP in
       assert.sameMembers(Object.keys(paths), [
         "/api/v1/killmails/{id}",
         "/api/v1/killmails/{id}/esi",
+        "/api/v1/killmails/{id}/valuation",
         "/api/v1/killmails",
+        "/api/v1/characters/{id}",
+        "/api/v1/corporations/{id}",
+        "/api/v1/alliances/{id}",
+        "/api/v1/character-groups/{id}",
         "/api/v1/feeds",
         "/api/v1/queue"
       ])
