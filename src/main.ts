@@ -5,6 +5,7 @@ import { Cause, Effect, Exit, Layer, Predicate, Runtime } from "effect"
 import { CliConfig, CliError, Command, GlobalFlag } from "effect/cli"
 import { add } from "./commands/Add.ts"
 import { backfillCommand } from "./commands/Backfill.ts"
+import { benchmark } from "./commands/Benchmark.ts"
 import { databaseUrl } from "./commands/DatabaseUrl.ts"
 import { demo } from "./commands/Demo.ts"
 import { prices } from "./commands/Prices.ts"
@@ -30,7 +31,8 @@ const killmaild = Command.make("killmaild").pipe(
     staticData,
     prices,
     databaseUrl,
-    restored
+    restored,
+    benchmark
   ])
 )
 

@@ -79,6 +79,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "Stores",
     "Jobs"
   ],
+  benchmarks: ["domain", "postgres", "store", "intake", "sandbox", "Stores"],
   commands: [
     "domain",
     "Settings",
@@ -96,20 +97,21 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "api",
     "sandbox",
     "Jobs",
-    "Daemon"
+    "Daemon",
+    "benchmarks"
   ],
   main: ["Settings", "commands"]
 }
 
-/** SQL is at home in these rooms, and elsewhere only for a reason. */
-const sqlRooms = new Set(["store", "jobs", "migrations"])
+/** SQL is at home in these rooms, and elsewhere only for a reason. Benchmarks compare what is ours with what is not. */
+const sqlRooms = new Set(["store", "jobs", "migrations", "benchmarks"])
 const sqlElsewhere: Readonly<Record<string, string>> = {
   "src/api/Health.ts": "`select 1` asks whether there is a database at all, which is no store's question"
 }
 /** The driver under the queue and for the first words with an embedded server; all else goes through Effect's client. */
 const driverRooms = new Set(["jobs", "postgres"])
 /** COPY, which that client does not know. */
-const driverElsewhere = new Set(["src/store/KillmailCopy.ts"])
+const driverElsewhere = new Set(["src/store/KillmailCopy.ts", "src/benchmarks/Copy.ts"])
 
 const emptyNames =
   /^(utils?|helpers?|common|shared|misc|lib|types?|interfaces|services?|layers?|errors?|constants|index)$/i

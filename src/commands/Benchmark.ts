@@ -1,0 +1,101 @@
+/** `killmaild benchmark NAME`: what it does in a second, and what that costs, measured on this machine. */
+import { Console, Effect, Option, Redacted } from "effect"
+import { Command, Flag } from "effect/cli"
+import { Ground } from "../benchmarks/Ground.ts"
+import type { IngestReport, Throughput } from "../benchmarks/Ingest.ts"
+import type { Quantiles } from "../benchmarks/Quantiles.ts"
+import { json, print, table } from "./Output.ts"
+import { refuse } from "./Refusal.ts"
+
+const database = Flag.String("database").pipe(
+  Flag.withDescription(
+    "URL of an empty database that the benchmark may fill; without it, it runs a Postgres of its own in a temporary directory"
+  ),
+  Flag.optional
+)
+
+const count = (name: string, fallback: number, meaning: string) =>
+  Flag.Int(name).pipe(Flag.withDescription(meaning), Flag.withDefault(fallback))
+
+const flags = {
+  killmails: count("killmails", 15_000, "Killmails of one measurement of throughput"),
+  pairs: count("pairs", 3, "Measurements of throughput, each of COPY and of the live path"),
+  seconds: count("seconds", 30, "Seconds of one measurement of latency, at ten killmails each"),
+  database,
+  json
+}
+
+const micros = (value: number | null): string => value === null ? "unknown" : `${value} µs`
+
+const throughputRow = (what: string, { nodeMicros, perSecond, postgresMicros }: Throughput) => [
+  what,
+  `${perSecond}/s`,
+  micros(nodeMicros),
+  micros(postgresMicros)
+]
+
+const latencyRow = (what: string, quantiles: Quantiles) => [
+  what,
+  ...[quantiles.p50, quantiles.p95, quantiles.p99, quantiles.max].map((millis) => `${millis.toFixed(1)} ms`)
+]
+
+const textOf = ({ latency, machine, pairs, plan, poll, ratio }: IngestReport): string => {
+  const { prescribedMillis, speed } = poll
+  return `${machine.cores} cores, ${machine.platform}, Node ${machine.node}, ${machine.postgres}
+
+Throughput: ${plan.killmails} killmails with their bodies, from this process's memory into the tables. COPY writes killmails,
+attackers and items and nothing else. The live path hears, queues one job a killmail, checks, appraises, stores, numbers
+and announces. CPU is that of all processes, a killmail.
+
+${
+    table(
+      ["", "killmails", "CPU of Node", "CPU of Postgres"],
+      pairs.flatMap(({ copy, live }) => [throughputRow("COPY", copy), throughputRow("live path", live)])
+    )
+  }
+
+Live path as a share of COPY: ${pairs.map(({ ratio }) => ratio.toFixed(2)).join(", ")}; median ${ratio.toFixed(2)}
+
+Latency: ten killmails a second for ${plan.seconds} s, through R2Z2 over HTTP, a daemon and a WebSocket. Delivery is ours: from
+the last byte of the feed's answer to the subscriber's frame. Poll is the feed's: R2Z2 lets a client look for the next
+file every ${prescribedMillis / 1000} s, here every ${
+    prescribedMillis / speed
+  } ms. Idle: nothing else to do. Backfill: the queue is full of old killmails,
+and ESI's budget is spent.
+
+${
+    table(
+      ["", "p50", "p95", "p99", "max"],
+      latency.flatMap(({ delivery, poll, setting }) => [
+        latencyRow(`${setting}, delivery`, delivery),
+        latencyRow(`${setting}, poll`, poll)
+      ])
+    )
+  }`
+}
+
+const ingestCommand = Command.make(
+  "ingest",
+  flags,
+  ({ database, json, ...plan }) =>
+    Effect.scoped(Effect.gen(function*() {
+      for (const [name, value] of Object.entries(plan)) {
+        if (value < 1) return yield* refuse(`benchmark ingest: --${name} got ${value}, wants a whole number above 0.`)
+      }
+      // Loaded here, as no other command has a use for it.
+      const { ingest } = yield* Effect.promise(() => import("../benchmarks/Ingest.ts"))
+      const url = Option.map(database, Redacted.make)
+      const tell = (step: string) => json ? Effect.void : Console.error(`benchmark ingest: ${step}`)
+      const report = yield* ingest(plan, tell).pipe(Effect.provide(Ground.layer(url)))
+      yield* print(json, report, textOf(report))
+    }))
+).pipe(
+  Command.withDescription(
+    "The live path beside COPY, its CPU, and the latency from the feed to a subscriber, idle and with a backfill running"
+  )
+)
+
+export const benchmark = Command.make("benchmark").pipe(
+  Command.withDescription("Measure killmaild on this machine"),
+  Command.withSubcommands([ingestCommand])
+)
