@@ -25,11 +25,12 @@ interface Queued {
   readonly payload: { readonly body?: unknown; readonly zkb?: unknown; readonly source: string }
 }
 
-const queued = Effect.flatMap(
-  SqlClient.SqlClient,
-  (sql) => sql<Queued>`select key, priority::int, payload from graphile_worker._private_jobs
-    where key like 'killmail:%' order by key`
-)
+const queued = Effect.flatMap(SqlClient.SqlClient, (sql) =>
+  sql<Queued>`
+    select key, priority::int, payload
+    from graphile_worker._private_jobs
+    where key like 'killmail:%'
+    order by key`)
 
 const sightings = Effect.flatMap(
   SqlClient.SqlClient,

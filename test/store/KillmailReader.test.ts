@@ -110,7 +110,10 @@ describe.concurrent("reading killmails", () => {
           yield* eventually(() => Effect.sync(() => announced.length), (count) => count > 1)
           assert.deepStrictEqual(announced, [[2, hidden.killmail_id], [3, other.killmail_id]])
         }).pipe(Effect.provide(LiveKillmails.layer))
-        assert.deepStrictEqual(yield* sql`select from graphile_worker.jobs where task_identifier = 'ingest_killmail'`, [])
+        assert.deepStrictEqual(
+          yield* sql`select from graphile_worker.jobs where task_identifier = 'ingest_killmail'`,
+          []
+        )
         assert.strictEqual((yield* sql`select from sightings`).length, 4)
       })
     ))
