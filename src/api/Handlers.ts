@@ -91,6 +91,11 @@ const times = <Row extends Pick<AllianceRow, "seen_at" | "refreshed_at" | "delet
 })
 const timeOf = (time: Date | null): string | null => time === null ? null : normaliseTime(time.toISOString())
 
+const found = <Row>(kind: string, id: number, row: Option.Option<Row>) =>
+  Option.isSome(row)
+    ? Effect.succeed(row.value)
+    : Effect.fail(new NotFound({ detail: `There is no ${kind} ${id} here.` }))
+
 const EntitiesHandlers = HttpApiBuilder.group(
   Api,
   "entities",
@@ -99,10 +104,6 @@ const EntitiesHandlers = HttpApiBuilder.group(
     const groups = yield* CharacterGroups
     const names = yield* Names
 
-    const found = <Row>(kind: string, id: number, row: Option.Option<Row>) =>
-      Option.isSome(row)
-        ? Effect.succeed(row.value)
-        : Effect.fail(new NotFound({ detail: `There is no ${kind} ${id} here.` }))
     const namesOf = (...ids: ReadonlyArray<number | null>) =>
       Effect.map(names.namesOf(ids.filter((id) => id !== null)), (known) => Object.fromEntries(known))
 

@@ -27,8 +27,9 @@ export const isNotFound = (error: Failure): boolean => error._tag === "EsiError"
 /** ESI or the database is not to be asked now: no fault of whom was asked about. */
 export const isPause = (error: Failure): boolean => error._tag === "SqlError" || error.reason._tag === "EsiPaused"
 
+const later = (delayMillis: number, message: string) => new Job.JobPostponed({ delayMillis, message })
+
 const explain = (error: Failure | LeaseHeld | LeaseLost): Job.JobError => {
-  const later = (delayMillis: number, message: string) => new Job.JobPostponed({ delayMillis, message })
   switch (error._tag) {
     case "LeaseHeld":
       return later(2000, "Another replica asks ESI already.")

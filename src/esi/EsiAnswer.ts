@@ -23,13 +23,14 @@ export const isHtml = ({ headers, text }: EsiAnswer): boolean =>
 export const decoder = <A>(schema: Schema.Codec<A, unknown>) => {
   const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(schema))
   return (path: string) => (answer: EsiAnswer): Effect.Effect<A, EsiError> => {
-    const undecodable = (problem: string) =>
-      Effect.fail(new EsiError({ reason: new EsiUndecodable({ path, problem: problem.slice(0, 300) }) }))
     return isHtml(answer)
-      ? undecodable("it is a page of HTML.")
-      : Effect.catchTag(decode(answer.text), "SchemaError", ({ message }) => undecodable(message))
+      ? undecodable(path, "it is a page of HTML.")
+      : Effect.catchTag(decode(answer.text), "SchemaError", ({ message }) => undecodable(path, message))
   }
 }
+
+const undecodable = (path: string, problem: string) =>
+  Effect.fail(new EsiError({ reason: new EsiUndecodable({ path, problem: problem.slice(0, 300) }) }))
 
 /**
  * Why an answer cannot be used; `undefined` for a 2xx. 420 and 429, being no answers yet, are EsiClient's.

@@ -36,6 +36,8 @@ export interface AllianceRow extends EntityRow {
 
 type Find<Row> = (id: number) => Effect.Effect<Option.Option<Row>, SqlError.SqlError>
 
+const first = <Row>(rows: ReadonlyArray<Row>) => Option.fromNullishOr(rows[0])
+
 export class EntityReader extends Context.Service<EntityReader, {
   readonly character: Find<CharacterRow>
   /** A players' one, or an NPC corporation of the static data. */
@@ -46,7 +48,6 @@ export class EntityReader extends Context.Service<EntityReader, {
     EntityReader,
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
-      const first = <Row>(rows: ReadonlyArray<Row>) => Option.fromNullishOr(rows[0])
 
       const character: Find<CharacterRow> = (id) =>
         Effect.map(

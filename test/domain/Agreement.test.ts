@@ -76,10 +76,11 @@ describe("zKillboard's words and ours", () => {
   })
 })
 
+const nothing = () => ({ price: 0n, unpriced: [], rule: "market", day: null, source: null } as const)
+
 describe.runIf(hasCorpus)("zKillboard's recorded words and ours", () => {
   it("agree on the flags of every mail", () => {
     const facts = corpusFacts()
-    const nothing = () => ({ price: 0n, unpriced: [], rule: "market", day: null, source: null } as const)
     const recorded = linesOf<RecordedMail>("killmails-zkb.jsonl.gz")
     for (const { killmail, zkb } of recorded) {
       const ours = saidBy({ ...judge(killmail, nothing, facts), locationId: null, isProvisional: false })!

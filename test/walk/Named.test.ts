@@ -5,14 +5,14 @@ import type { KillmailDocument } from "../../src/domain/Document.ts"
 import { mailsOf } from "../entities/EntitiesWorld.ts"
 import { eventually, manualSandbox, startDaemon } from "../support/TestDaemon.ts"
 
+const stored = (count: number) => eventually((sql) => sql`select from killmail_ledger`, (rows) => rows.length === count)
+
 describe("those who are named by killmails that a feed brings", () => {
   it.live("have names a little later, and no job is left behind", () =>
     Effect.gen(function*() {
       const sandbox = yield* manualSandbox()
       const { context } = yield* startDaemon(sandbox)
       const mails = mailsOf(0, 300)
-      const stored = (count: number) =>
-        eventually((sql) => sql`select from killmail_ledger`, (rows) => rows.length === count)
       yield* Effect.gen(function*() {
         // A new feed begins near the end.
         sandbox.publishR2z2({ esi: mails[0]! })
