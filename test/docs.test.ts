@@ -156,7 +156,7 @@ describe("the pages", () => {
     const commands = found(sources, /Command\.make\(\s*"([a-z-]+)"/g)
     for (const page of pages) {
       const text = read(page)
-      for (const script of found(text, /npm run (?:--silent )?(\w+)/g)) assert.property(scripts, script, page)
+      for (const script of found(text, /npm run (?:--silent )?([\w-]+)/g)) assert.property(scripts, script, page)
       for (const command of found(text, /npm run (?:--silent )?killmaild -- ([a-z][a-z-]*)/g)) {
         assert.include(commands, command, page)
       }
