@@ -23,7 +23,7 @@ const ServerMessage = Schema.Union([
   Schema.Struct({ type: Schema.Literals(["caught_up", "unsubscribed"]), id: Schema.String }),
   Schema.Struct({ type: Schema.Literal("pong") }),
   Schema.Struct({
-    type: Schema.Literal("killmail"),
+    type: Schema.Literals(["killmail", "revalued"]),
     subscriptions: Schema.Array(Schema.String),
     sequence: Schema.Int,
     data: document
@@ -46,6 +46,7 @@ const fits = (schema: Schema.Codec<unknown, unknown>, value: unknown) =>
 const endpoints: Readonly<Record<string, Schema.Codec<unknown, unknown>>> = {
   killmail: document,
   esi: answerOf(KillmailsApi.endpoints["esi"]!),
+  valuation: answerOf(KillmailsApi.endpoints["valuation"]!),
   submitted: answerOf(KillmailsApi.endpoints["submit"]!),
   character: answerOf(EntitiesApi.endpoints["character"]!),
   corporation: answerOf(EntitiesApi.endpoints["corporation"]!),
