@@ -17,6 +17,7 @@ import { Recorder } from "./intake/Recorder.ts"
 import { noticeArrivals, revalueKillmails } from "./intake/RevalueKillmails.ts"
 import { canary, release } from "./jobs/Canary.ts"
 import * as JobRunner from "./jobs/JobRunner.ts"
+import { syncMapActivity } from "./map-activity/SyncMapActivity.ts"
 import { EveRef } from "./prices/EveRef.ts"
 import { Prices } from "./prices/Prices.ts"
 import * as RefreshPrices from "./prices/RefreshPrices.ts"
@@ -26,7 +27,7 @@ import { refreshStaticData } from "./static-data/RefreshStaticData.ts"
 import { StaticData } from "./static-data/StaticData.ts"
 import { isLostConnection } from "./store/Database.ts"
 
-const later = [
+const laterFor = (settings: Settings["Service"]) => [
   ...Housekeeping.handlers,
   ...RefreshPrices.handlers,
   refreshStaticData,
@@ -35,19 +36,22 @@ const later = [
   refreshCorporations,
   refreshAlliances,
   revalueKillmails,
-  importDay
+  importDay,
+  syncMapActivity(settings)
 ]
 
-type Handlers = typeof ingestKillmail | typeof canary | typeof later[number]
+type Handlers = typeof ingestKillmail | typeof canary | ReturnType<typeof laterFor>[number]
 
 /** Runs the jobs in this process. */
 export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost">) =>
   Layer.unwrap(
-    Effect.map(Settings, ({ concurrency }) =>
-      JobRunner.layer<JobRunner.Services<Handlers>>(url, { ...life, isLost: isLostConnection }, [
+    Effect.map(Settings, (settings) => {
+      const { concurrency } = settings
+      return JobRunner.layer<JobRunner.Services<Handlers>>(url, { ...life, isLost: isLostConnection }, [
         { handlers: [ingestKillmail, canary], concurrency, fetchAhead: concurrency * 2, recorded: false },
-        { handlers: later, concurrency: 4, fetchAhead: 0, recorded: true }
-      ]))
+        { handlers: laterFor(settings), concurrency: 4, fetchAhead: 0, recorded: true }
+      ])
+    })
   ).pipe(
     Layer.provide([Recorder.layer, Appraiser.layer, Importer.layer(url, life.applicationName)]),
     Layer.provide([Prices.layer, StaticData.layer]),

@@ -274,6 +274,13 @@ const definitions = {
     "https://developers.eveonline.com/static-data",
     "where CCP publishes EVE's static data (SDE)"
   ),
+  wandererUrl: baseUrl(
+    "KILLMAILD_WANDERER_URL",
+    "https://wanderer.ltd",
+    "the Wanderer, a mapper of wormholes, whose map's activity is kept"
+  ),
+  wandererSlug: text("KILLMAILD_WANDERER_SLUG", "", "the map's slug, as its address ends; unset: no map"),
+  wandererKey: secret("KILLMAILD_WANDERER_KEY", "the map's public API key, from its settings in Wanderer"),
   logFormat: oneOf("KILLMAILD_LOG_FORMAT", "pretty", ["pretty", "json"], "how log lines are written to standard error"),
   logLevel: oneOf(
     "KILLMAILD_LOG_LEVEL",
@@ -359,7 +366,8 @@ const checkTogether = Effect.fnUntraced(function*(values: Values) {
       `got ${values.r2z2Poll} ms, wants at least 6s for r2z2.zkillboard.com.`
     )
   }
-  const remote = [values.esiUrl, values.r2z2Url, values.sdeUrl, values.everefUrl].find((upstream) =>
+  const mappers = values.wandererSlug === "" ? [] : [values.wandererUrl]
+  const remote = [values.esiUrl, values.r2z2Url, values.sdeUrl, values.everefUrl, ...mappers].find((upstream) =>
     !isLoopback(upstream)
   )
   if (values.scheduleSpeed > 1 && remote !== undefined) {
@@ -367,6 +375,12 @@ const checkTogether = Effect.fnUntraced(function*(values: Values) {
       "KILLMAILD_SCHEDULE_SPEED",
       `got ${values.scheduleSpeed}, wants at most 1 for ${remote.host}: it shortens pauses that upstreams may insist on.`
     )
+  }
+  if ((values.wandererSlug === "") !== Option.isNone(values.wandererKey)) {
+    const [unset, set] = values.wandererSlug === ""
+      ? ["KILLMAILD_WANDERER_SLUG", "KILLMAILD_WANDERER_KEY"] as const
+      : ["KILLMAILD_WANDERER_KEY", "KILLMAILD_WANDERER_SLUG"] as const
+    return yield* refuse(unset, `is unset, wants that of the map, because ${set} is set.`)
   }
   if (values.feeds.includes("redisq") && Option.isNone(values.redisqUrl)) {
     return yield* refuse(

@@ -12,6 +12,7 @@ import { KillmailReader } from "./store/KillmailReader.ts"
 import { KillmailStore } from "./store/KillmailStore.ts"
 import { Leases } from "./store/Leases.ts"
 import { Maintenance } from "./store/Maintenance.ts"
+import { MapActivityStore } from "./store/MapActivityStore.ts"
 import { Names } from "./store/Names.ts"
 import { PriceImports } from "./store/PriceImports.ts"
 import { PriceStore } from "./store/PriceStore.ts"
@@ -37,6 +38,7 @@ export const stores = Layer.mergeAll(
   CharacterGroups.layer,
   Names.layer,
   Revaluations.layer,
+  MapActivityStore.layer,
   Imports.layer,
   JobQueue.layer,
   JobPools.layer

@@ -27,6 +27,8 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   prices: ["domain", "Settings", "BoundedText", "telemetry", "jobs", "store", "esi", "everef"],
   // Who is who: characters, corporations and alliances.
   entities: ["jobs", "store", "esi"],
+  // Who maps the wormholes.
+  "map-activity": ["domain", "Settings", "BoundedText", "jobs", "store"],
   // The walk, from hearsay to whoever listens.
   intake: ["domain", "Settings", "CrashPoint", "telemetry", "jobs", "store", "esi", "static-data", "prices"],
   // History joins it in the middle.
@@ -58,6 +60,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "static-data",
     "prices",
     "entities",
+    "map-activity",
     "intake",
     "history",
     "Housekeeping"

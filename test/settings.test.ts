@@ -29,6 +29,7 @@ const malformed: Environment = {
   KILLMAILD_REDISQ_ID: "",
   KILLMAILD_EVEREF_URL: "data.everef.net",
   KILLMAILD_SDE_URL: "developers.eveonline.com",
+  KILLMAILD_WANDERER_URL: "wanderer.ltd",
   KILLMAILD_LOG_FORMAT: "xml",
   KILLMAILD_LOG_LEVEL: "loud",
   OTEL_EXPORTER_OTLP_ENDPOINT: "localhost:4318",
@@ -36,7 +37,13 @@ const malformed: Environment = {
   OTEL_TRACES_SAMPLER_ARG: "10%"
 }
 /** Of these any text will do. */
-const anything = ["KILLMAILD_ADMIN_TOKEN", "KILLMAILD_ALLOWED_ORIGINS", "OTEL_SERVICE_NAME"]
+const anything = [
+  "KILLMAILD_ADMIN_TOKEN",
+  "KILLMAILD_ALLOWED_ORIGINS",
+  "KILLMAILD_WANDERER_SLUG",
+  "KILLMAILD_WANDERER_KEY",
+  "OTEL_SERVICE_NAME"
+]
 
 describe("settings", () => {
   it.effect("have defaults that can be used", () =>
@@ -91,6 +98,19 @@ describe("settings", () => {
       assert.match((yield* refusal(env)).message, /^KILLMAILD_REDISQ_URL: is unset, wants /)
       const settings = yield* read({ ...env, KILLMAILD_REDISQ_URL: "http://localhost:1/listen.php" })
       assert.deepStrictEqual(settings.feeds, ["redisq", "r2z2"])
+    }))
+
+  it.effect("name a map by its slug and its key, or none", () =>
+    Effect.gen(function*() {
+      const slug = { KILLMAILD_WANDERER_SLUG: "home" }
+      const key = { KILLMAILD_WANDERER_KEY: "secret" }
+      assert.strictEqual((yield* refusal(slug)).name, "KILLMAILD_WANDERER_KEY")
+      const { message } = yield* refusal(key)
+      assert.strictEqual(
+        message,
+        "KILLMAILD_WANDERER_SLUG: is unset, wants that of the map, because KILLMAILD_WANDERER_KEY is set."
+      )
+      assert.strictEqual((yield* read({ ...slug, ...key })).wandererSlug, "home")
     }))
 
   it.effect("hold the real R2Z2 to 15 requests a second and 6 s between polls, and no other host", () =>

@@ -39,6 +39,7 @@ export const sandbox = Command.make("sandbox", options, ({ corpus, ...rest }) =>
     if (wrong !== undefined) return yield* refuse(`sandbox: ${wrong}.`)
     // Loaded here, as no other command has a use for it.
     const { start } = yield* Effect.promise(() => import("../sandbox/Sandbox.ts"))
+    const { mapKey, mapSlug } = yield* Effect.promise(() => import("../sandbox/Wanderer.ts"))
     const started = yield* start({
       ...rest,
       world: "clock",
@@ -46,6 +47,7 @@ export const sandbox = Command.make("sandbox", options, ({ corpus, ...rest }) =>
     })
     yield* Console.log(`A small New Eden is at ${started.url}. For killmaild:\n`)
     for (const [name, value] of Object.entries(started.environment)) yield* Console.log(`export ${name}=${value}`)
+    yield* Console.log(`\nIts wormhole map has the slug ${mapSlug} and the key ${mapKey}.`)
     yield* Console.log(`\nWhat clients do wrong is at ${started.url}/sandbox/violations. Ctrl-C stops it.`)
     yield* Effect.addFinalizer(() => {
       const violations = started.violations()

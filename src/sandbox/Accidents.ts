@@ -107,7 +107,8 @@ const own: Readonly<Record<UpstreamName, Readonly<Record<string, Accident>>>> = 
   },
   redisq: {},
   everef: {},
-  "static-data": {}
+  "static-data": {},
+  wanderer: {}
 }
 
 const oneMore = (field: string) => (body: string): string =>

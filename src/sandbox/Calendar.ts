@@ -5,7 +5,7 @@
 import { drawOf } from "./Random.ts"
 
 /** The first mail's instant. */
-const beginning = Date.UTC(2026, 0, 1)
+export const beginning = Date.UTC(2026, 0, 1)
 
 /** Killmails a second in all of New Eden: about 860 an hour (R2Z2, observed 2026). Multiplied by speed. */
 const killmailsPerSecond = 0.24
