@@ -20,6 +20,7 @@ import { redisq } from "./Redisq.ts"
 import { listen, type Request } from "./Server.ts"
 import { type Publication, type Stage, stage } from "./Stage.ts"
 import { staticData } from "./StaticData.ts"
+import { clockMap, type MapUsers, wanderer } from "./Wanderer.ts"
 
 export interface SandboxOptions {
   /** 0 takes a free one. Always binds 127.0.0.1. */
@@ -58,8 +59,12 @@ export interface Sandbox {
   readonly publishRedisq: (package_: unknown) => void
   /** EVE Ref's file of a day, or another in its place: what was paid in The Forge, ISK a unit by type. */
   readonly publishPrices: (day: string, averages: Readonly<Record<number, number>>) => void
+  /** EVE Ref's archive of a day, or another in its place: any files. */
+  readonly publishArchive: (day: string, members: ReadonlyArray<ArchiveMember>) => void
   /** What ESI answers about a type, ISK a unit by day. */
   readonly publishPriceHistory: (typeId: number, averages: Readonly<Record<string, number>>) => void
+  /** What Wanderer remembers of its map from now on. */
+  readonly publishMap: (users: MapUsers) => void
   /** Who is who, and how to change it. */
   readonly census: Census
   /** Scripted faults; the newest rule that replies wins. */
@@ -90,15 +95,18 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
   const script = makeScript()
   const accident = makeAccidents(seed, faults, speed)
   const manualSales = manualMarket()
+  const manualKillmails = manualArchives()
   const market = manual === undefined ? clockMarket(seed) : manualSales
+  let map: MapUsers = []
   const census = censusOf(seed)
   const ccp = esi(universe, census, market, judge, speed)
   const upstreams = [
     ccp,
     r2z2(universe, judge, speed, seed),
     redisq(packages, judge, speed),
-    everef(market, judge, speed),
-    staticData()
+    everef(market, manual === undefined ? clockArchives(seed) : manualKillmails, judge, speed),
+    staticData(),
+    wanderer(manual === undefined ? clockMap(seed, speed) : () => map, judge, speed)
   ]
   const server = yield* Effect.acquireRelease(
     attempt(() => listen(port, upstreams, judge, (ask) => script.replyTo(ask) ?? accident(ask))),
@@ -125,6 +133,10 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
     publishPriceHistory: (typeId, averages) => {
       onStage(manual)
       manualSales.publishHistory(typeId, averages)
+    },
+    publishMap: (users) => {
+      onStage(manual)
+      map = users
     },
     census,
     intercept: script.add,
