@@ -1,46 +1,50 @@
 /**
  * Places between two effects where a process may die: whatever comes next must make up for the second one. Tests let a
- * process die at each of them (test/soak/); nobody else can, and there is no setting for it.
+ * process die at each of them; nobody else can, and there is no setting for it.
  */
 import { Effect } from "effect"
 import { readFileSync, renameSync } from "node:fs"
 
-export const crashPoints = [
-  // A start on an empty database.
-  "queue migrated, schema not",
-  "schema half migrated",
-  "schema migrated, no partitions yet",
-  "partitions made, epoch not looked at",
-  // A feed.
-  "lease locked, term not written",
-  "token taken, feed not asked",
-  "heard, nothing written",
-  "hearing written, not committed",
-  "hearing committed, cursor not known",
-  "unreadable file kept, not committed",
-  // A job.
-  "ESI answered, budget not settled",
-  "body fetched, not kept",
-  "body there, not recorded",
-  "month made, nothing stored",
-  "bodies written, no sequence yet",
-  "sequence given, not committed",
-  "stored, job not told",
-  "job done, not completed",
-  "job postponed, still locked",
-  "dead letter written, job still queued",
-  // An import of history.
-  "import begun, archive not read",
-  "batch copied, not committed",
-  "batch committed, archive not ended",
-  "import ended, month not indexed",
-  // Whoever comes after a death.
-  "backends ended, jobs still locked",
-  "jobs unlocked, pool not ended",
-  // The broadcaster.
-  "publications read, not told"
-] as const
-export type CrashPoint = typeof crashPoints[number]
+/** By who passes them. Each is walked by a test that fails when nobody passes it any more. */
+export const crashPoints = {
+  /** A start on an empty database, in this order. */
+  start: [
+    "queue migrated, schema not",
+    "schema half migrated",
+    "schema migrated, no partitions yet",
+    "partitions made, epoch not looked at",
+    "lease locked, term not written"
+  ],
+  /** A daemon with killmails on their walk. */
+  daemon: [
+    "token taken, feed not asked",
+    "heard, nothing written",
+    "hearing written, not committed",
+    "hearing committed, cursor not known",
+    "unreadable file kept, not committed",
+    "ESI answered, budget not settled",
+    "body fetched, not kept",
+    "body there, not recorded",
+    "month made, nothing stored",
+    "bodies written, no sequence yet",
+    "sequence given, not committed",
+    "stored, job not told",
+    "job done, not completed",
+    "job postponed, still locked",
+    "dead letter written, job still queued",
+    "publications read, not told"
+  ],
+  /** A daemon whose jobs' process died. */
+  burial: ["backends ended, jobs still locked", "jobs unlocked, pool not ended"],
+  /** An import of history. */
+  history: [
+    "import begun, archive not read",
+    "batch copied, not committed",
+    "batch committed, archive not ended",
+    "import ended, month not indexed"
+  ]
+} as const
+export type CrashPoint = (typeof crashPoints)[keyof typeof crashPoints][number]
 
 /**
  * A file into which a test writes where to die: the name of a point, or `name:n` for the n-th time that one process passes

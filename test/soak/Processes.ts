@@ -25,7 +25,8 @@ export interface Processes {
   readonly stop: () => Promise<void>
 }
 
-export const startProcesses = (env: NodeJS.ProcessEnv): Processes => {
+/** `wasMeantToDie` answers for deaths that nobody asked for here. */
+export const startProcesses = (env: NodeJS.ProcessEnv, wasMeantToDie = () => false): Processes => {
   const findings: Array<string> = []
   const lines: Array<string> = []
   let known = 0
@@ -54,7 +55,7 @@ export const startProcesses = (env: NodeJS.ProcessEnv): Processes => {
     })
     child.once("exit", (code, signal) => {
       if (isStopping) return
-      if (!wasKilled) {
+      if (!wasKilled && !wasMeantToDie()) {
         findings.push(`the daemon ended by itself (${signal ?? `exit ${code}`}): ${lines.slice(-5).join(" / ")}`)
       }
       const pause = wasKilled ? 0 : 200

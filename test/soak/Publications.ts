@@ -49,6 +49,7 @@ export function* filesOf(seed: string, killmails: number): Generator<File> {
   }
 }
 
+/** As R2Z2 writes it. */
 const textOf = ({ hash, killmail, zkb }: Mail, sequence: number, esi: unknown = killmail): string =>
   JSON.stringify({
     killmail_id: killmail.killmail_id,
@@ -59,7 +60,8 @@ const textOf = ({ hash, killmail, zkb }: Mail, sequence: number, esi: unknown = 
     sequence_id: sequence
   })
 
-const trueFile = (sequence: number, mail: Mail, draw: number): File => {
+/** A mail that is to be stored; `draw` from 0 to 1 decides how much of its body comes along, 1 is all. */
+export const trueFile = (sequence: number, mail: Mail, draw: number): File => {
   const { hash, killmail } = mail
   const needsEsi = draw < withoutBody + withWrongBody
   const wrong = { ...killmail, killmail_time: "2011-11-11T11:11:11Z" }
@@ -76,6 +78,12 @@ const hole = (sequence: number): File => ({
   letter: { task: "feed", key: `r2z2:${sequence}-${sequence}`, reason: "hole" }
 })
 
+export const unreadable = (sequence: number): File => ({
+  sequence,
+  text: "<html>",
+  letter: { task: "feed", key: `r2z2:${sequence}`, reason: "undecodable" }
+})
+
 /** One of each kind that must end as a dead letter. */
 const poisonOf = (seed: string, killmails: number): Array<(sequence: number) => File> => {
   const [unknown, misnamed, late] = [0, 1, 2].map((n) => killmailOf(seed, killmails + 100 + n)) as [Mail, Mail, Mail]
@@ -83,11 +91,7 @@ const poisonOf = (seed: string, killmails: number): Array<(sequence: number) => 
   return [
     (sequence) => refused(sequence, unknown, null, "not_found"),
     (sequence) => refused(sequence, { ...late, killmail, hash: hashOf(killmail) }, killmail, "implausible_time"),
-    (sequence) => ({
-      sequence,
-      text: "<html>",
-      letter: { task: "feed", key: `r2z2:${sequence}`, reason: "undecodable" }
-    }),
+    unreadable,
     (sequence) => ({
       ...refused(sequence, { ...misnamed, hash: "0".repeat(40) }, null, "hash_mismatch"),
       forEsi: misnamed
@@ -95,7 +99,8 @@ const poisonOf = (seed: string, killmails: number): Array<(sequence: number) => 
   ]
 }
 
-const refused = (sequence: number, mail: Mail, body: unknown, reason: string): File => {
+/** A mail that has to become a dead letter. */
+export const refused = (sequence: number, mail: Mail, body: unknown, reason: string): File => {
   const named = mail.killmail.killmail_id
   const key = keyOf({ killmail_id: named, hash: mail.hash })
   return { sequence, text: textOf(mail, sequence, body), named, key, letter: { task: "ingest_killmail", key, reason } }

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { run } from "./Rig.ts"
 import { scheduleOf } from "./Schedule.ts"
+import { run } from "./Soak.ts"
 
 describe("a daemon under fire", () => {
   it.live(

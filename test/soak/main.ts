@@ -2,8 +2,8 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Effect } from "effect"
 import { Command, Flag } from "effect/cli"
-import { type Outcome, run } from "./Rig.ts"
 import { scheduleOf } from "./Schedule.ts"
+import { type Outcome, run } from "./Soak.ts"
 
 const options = {
   seeds: Flag.Int("seeds").pipe(Flag.withDescription("Runs, each with a seed of its own"), Flag.withDefault(1)),
