@@ -21,6 +21,7 @@ import { listen, type Request } from "./Server.ts"
 import { type Publication, type Stage, stage } from "./Stage.ts"
 import { staticData } from "./StaticData.ts"
 import { clockMap, type MapUsers, wanderer } from "./Wanderer.ts"
+import { clockMap, type MapUsers, wanderer } from "./Wanderer.ts"
 
 export interface SandboxOptions {
   /** 0 takes a free one. Always binds 127.0.0.1. */
@@ -63,6 +64,8 @@ export interface Sandbox {
   readonly publishArchive: (day: string, members: ReadonlyArray<ArchiveMember>) => void
   /** What ESI answers about a type, ISK a unit by day. */
   readonly publishPriceHistory: (typeId: number, averages: Readonly<Record<string, number>>) => void
+  /** What Wanderer remembers of its map from now on. */
+  readonly publishMap: (users: MapUsers) => void
   /** What Wanderer remembers of its map from now on. */
   readonly publishMap: (users: MapUsers) => void
   /** Who is who, and how to change it. */
