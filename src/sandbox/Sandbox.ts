@@ -21,7 +21,6 @@ import { listen, type Request } from "./Server.ts"
 import { type Publication, type Stage, stage } from "./Stage.ts"
 import { staticData } from "./StaticData.ts"
 import { clockMap, type MapUsers, wanderer } from "./Wanderer.ts"
-import { clockMap, type MapUsers, wanderer } from "./Wanderer.ts"
 
 export interface SandboxOptions {
   /** 0 takes a free one. Always binds 127.0.0.1. */
@@ -60,12 +59,8 @@ export interface Sandbox {
   readonly publishRedisq: (package_: unknown) => void
   /** EVE Ref's file of a day, or another in its place: what was paid in The Forge, ISK a unit by type. */
   readonly publishPrices: (day: string, averages: Readonly<Record<number, number>>) => void
-  /** EVE Ref's archive of a day, or another in its place: any files. */
-  readonly publishArchive: (day: string, members: ReadonlyArray<ArchiveMember>) => void
   /** What ESI answers about a type, ISK a unit by day. */
   readonly publishPriceHistory: (typeId: number, averages: Readonly<Record<string, number>>) => void
-  /** What Wanderer remembers of its map from now on. */
-  readonly publishMap: (users: MapUsers) => void
   /** What Wanderer remembers of its map from now on. */
   readonly publishMap: (users: MapUsers) => void
   /** Who is who, and how to change it. */
@@ -98,7 +93,6 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
   const script = makeScript()
   const accident = makeAccidents(seed, faults, speed)
   const manualSales = manualMarket()
-  const manualKillmails = manualArchives()
   const market = manual === undefined ? clockMarket(seed) : manualSales
   let map: MapUsers = []
   const census = censusOf(seed)
@@ -107,7 +101,7 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
     ccp,
     r2z2(universe, judge, speed, seed),
     redisq(packages, judge, speed),
-    everef(market, manual === undefined ? clockArchives(seed) : manualKillmails, judge, speed),
+    everef(market, judge, speed),
     staticData(),
     wanderer(manual === undefined ? clockMap(seed, speed) : () => map, judge, speed)
   ]
