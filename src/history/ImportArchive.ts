@@ -76,7 +76,9 @@ export const importArchive = Effect.fn("importArchive")(function*({ content, key
       Effect.fnUntraced(function*({ batch, mails }) {
         const { members } = batch
         yield* Effect.forEach(members, (member) => member.kind === "killmail" ? Effect.void : settle(member))
-        stored += yield* storeAll(mails, { key, bytesRead: batch.bytesRead, killmails: members.length }, refuse)
+        const advance = { key, bytesRead: batch.bytesRead, killmails: members.length }
+        const added = yield* storeAll(mails, advance, refuse)
+        stored += added
         killmails += members.length
         damage ??= batch.damage
       }),

@@ -15,10 +15,10 @@ import { type Dataset, EveRefClient, type EveRefError } from "../everef/EveRefCl
 import * as Job from "../jobs/Job.ts"
 import { handle } from "../jobs/JobRunner.ts"
 import { causeText, isPassing } from "../store/Database.ts"
-import { type ArchiveKey, Imports, type Mark } from "../store/Imports.ts"
+import { type ArchiveKey, type Ending, Imports } from "../store/Imports.ts"
 import { archiveName } from "./Days.ts"
 import type { Archive } from "./ImportArchive.ts"
-import { Importer } from "./Importer.ts"
+import { Importer, type ImportFailed } from "./Importer.ts"
 
 export const killmailArchives: Dataset = { folder: "killmails", name: archiveName }
 
@@ -61,22 +61,20 @@ export const importDay = handle(ImportDay, (payload: Payload) =>
     const outcome = yield* (yield* Importer).run({ key, name: found.name, content: found.content })
     yield* imports.noteEntities(day)
     const mark = { digest: found.digest, listed }
-    const { damage, killmails, stored } = outcome
+    const { damage, killmails, refusedCount: refused, stored } = outcome
     const error = `${found.name} is damaged: ${damage}; the ${killmails} killmails before that are here.`
-    yield* close(key, damage === null ? mark : { error }, stored > 0)
+    yield* close(key, { ...(damage === null ? mark : { error }), refused }, stored > 0)
     if (damage !== null) return yield* new ArchiveUnreadable({ message: error })
     return { status: "imported", ...outcome }
   }).pipe(Effect.mapError(explain), Effect.interruptible))
 
 /** The last import of a month has its indexes built. */
-const close = Effect.fnUntraced(
-  function*(key: ArchiveKey, outcome: Mark | { readonly error: string }, stored: boolean) {
-    const imports = yield* Imports
-    const isLast = yield* imports.end(key, outcome)
-    yield* crashPoint("import ended, month not indexed")
-    if (isLast) yield* imports.indexMonth(key.day, stored)
-  }
-)
+const close = Effect.fnUntraced(function*(key: ArchiveKey, outcome: Ending, stored: boolean) {
+  const imports = yield* Imports
+  const isLast = yield* imports.end(key, outcome)
+  yield* crashPoint("import ended, month not indexed")
+  if (isLast) yield* imports.indexMonth(key.day, stored)
+})
 
 interface Found extends Omit<Archive, "key"> {
   readonly digest: string
@@ -110,12 +108,7 @@ const opened = (path: string, digest: string | undefined) =>
       })
   })
 
-const explain = (
-  error: EveRefError | SqlError.SqlError | ArchiveUnreadable | {
-    readonly _tag: "ImportFailed"
-    readonly message: string
-  }
-): Job.JobError => {
+const explain = (error: EveRefError | SqlError.SqlError | ArchiveUnreadable | ImportFailed): Job.JobError => {
   switch (error._tag) {
     case "ArchiveUnreadable":
       return new Job.JobRefused({ reason: "unreadable", message: error.message })
@@ -124,7 +117,9 @@ const explain = (
     case "EveRefUnavailable":
       return new Job.JobFailed({ reason: "everef_unavailable", message: error.message })
     case "ImportFailed":
-      return new Job.JobFailed({ reason: "import_failed", message: error.message })
+      return error.isPassing
+        ? new Job.JobPostponed({ delayMillis: 2000, message: error.message })
+        : new Job.JobFailed({ reason: "import_failed", message: error.message })
     case "SqlError":
       return isPassing(error)
         ? new Job.JobPostponed({ delayMillis: 2000, message: `Postgres was not there, or busy: ${causeText(error)}` })

@@ -4,6 +4,7 @@
  */
 import "effect/schema/SchemaJITCompiler/enable"
 import { Cause, Exit, Layer, ManagedRuntime, Redacted } from "effect"
+import { SqlError } from "effect/sql"
 import { parentPort, workerData } from "node:worker_threads"
 import { Appraiser } from "../intake/Appraiser.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
@@ -23,8 +24,8 @@ export interface ThreadData {
 
 export type FromThread =
   | { readonly type: "imported"; readonly outcome: Outcome }
-  /** Postgres, or this program: the archive has no part in it. */
-  | { readonly type: "failed"; readonly message: string }
+  /** Postgres, or this program: the archive has no part in it. What is passing may be tried again at once. */
+  | { readonly type: "failed"; readonly message: string; readonly isPassing: boolean }
 
 const { applicationName, databaseUrl } = workerData as ThreadData
 const url = Redacted.make(databaseUrl)
@@ -41,7 +42,14 @@ parentPort?.on("message", (archive: Archive) => {
   void runtime.runPromiseExit(importArchive(archive)).then((exit) => {
     const answer: FromThread = Exit.isSuccess(exit)
       ? { type: "imported", outcome: exit.value }
-      : { type: "failed", message: Cause.pretty(exit.cause) }
+      : failed(exit.cause)
     parentPort?.postMessage(answer)
   })
 })
+
+const failed = (cause: Cause.Cause<unknown>): FromThread => {
+  const error = Cause.squash(cause)
+  return SqlError.isSqlError(error)
+    ? { type: "failed", message: `Postgres: ${Database.causeText(error)}`, isPassing: Database.isPassing(error) }
+    : { type: "failed", message: Cause.pretty(cause), isPassing: false }
+}

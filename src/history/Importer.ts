@@ -5,7 +5,11 @@ import type { Archive, Outcome } from "./ImportArchive.ts"
 import type { FromThread, ThreadData } from "./ImportThread.ts"
 
 /** The archive is as it was, but the thread could not go on. */
-export class ImportFailed extends Schema.TaggedError<ImportFailed>()("ImportFailed", { message: Schema.String }) {}
+export class ImportFailed extends Schema.TaggedError<ImportFailed>()("ImportFailed", {
+  message: Schema.String,
+  /** Postgres was away or busy: it will be there again. */
+  isPassing: Schema.Boolean
+}) {}
 
 /** One for each core of a small machine: each takes up to 150 MB. */
 export const mostThreads = 2
@@ -43,7 +47,8 @@ interface Thread {
 const start = (workerData: ThreadData): Thread => {
   const worker = new Worker(new URL("./ImportThread.ts", import.meta.url), { workerData, resourceLimits })
   const ended = Deferred.makeUnsafe<never, ImportFailed>()
-  const end = (message: string) => Deferred.doneUnsafe(ended, Effect.fail(new ImportFailed({ message })))
+  const end = (message: string) =>
+    Deferred.doneUnsafe(ended, Effect.fail(new ImportFailed({ message, isPassing: false })))
   worker.on("error", (error) => end(`The thread died: ${error instanceof Error ? error.message : error}`))
   worker.on("exit", (status) => end(`The thread ended with status ${status}.`))
   return { worker, ended }
@@ -55,7 +60,7 @@ const answerTo = ({ ended, worker }: Thread, archive: Archive) => {
       resume(
         answer.type === "imported"
           ? Effect.succeed(answer.outcome)
-          : Effect.fail(new ImportFailed({ message: answer.message }))
+          : Effect.fail(new ImportFailed(answer))
       )
     worker.once("message", tell)
     worker.postMessage(archive)

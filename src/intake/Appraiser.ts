@@ -60,7 +60,8 @@ export class Appraiser extends Context.Service<Appraiser, {
         })
         const judgement = judge(killmail, yield* priceListFor(killmail, lost, facts), facts)
         yield* staticData.learn(missing)
-        const locationId = position === undefined ? null : yield* staticData.nearest(solar_system_id, position)
+        const isPlaced = position !== undefined && facts.system(solar_system_id) !== undefined
+        const locationId = isPlaced ? yield* staticData.nearest(solar_system_id, position) : null
         const isProvisional = missing.typeIds.length + missing.systemIds.length > 0
         return { ...judgement, locationId, isProvisional }
       })

@@ -1,8 +1,9 @@
 /**
- * EVE Ref's archives (data.everef.net): static files behind Cloudflare. Market history is one file a day, packed, with a list
- * of how many records each day has. Layouts as they were published over the years.
+ * EVE Ref's archives (data.everef.net): static files behind Cloudflare. Market history and killmails are one file a day,
+ * packed, with a list of how many records each day has. Layouts as they were published over the years.
  */
 import { createHash } from "node:crypto"
+import type { Archives } from "./Archives.ts"
 import { slidingWindow } from "./Budgets.ts"
 import { bzip2 } from "./Bzip2.ts"
 import type { Judge } from "./Judge.ts"
@@ -20,7 +21,7 @@ const domain = 10_000_043
 /** Files that are kept packed, as packing one takes a while. */
 const mostPacked = 100
 
-export const everef = (market: Market, judge: Judge, speed: number): Upstream => {
+export const everef = (market: Market, archives: Archives, judge: Judge, speed: number): Upstream => {
   const requests = slidingWindow(Math.max(1, Math.round(requestsAllowed * speed)), allowedWithin)
   const packed = new Map<string, Buffer>()
 
@@ -37,6 +38,7 @@ export const everef = (market: Market, judge: Judge, speed: number): Upstream =>
     }
     requests.spend(1, ask.at)
     if (ask.path === "/market-history/totals.json") return totals(ask)
+    if (ask.path.startsWith("/killmails/")) return ofKillmails(ask)
     const year = /^\/market-history\/(\d{4})\/index\.json$/.exec(ask.path)?.[1]
     if (year !== undefined) return index(ask, year)
     const day = /^\/market-history\/(\d{4})\/market-history-(\1-\d\d-\d\d)\.csv\.bz2$/.exec(ask.path)?.[2]
@@ -59,6 +61,28 @@ export const everef = (market: Market, judge: Judge, speed: number): Upstream =>
     })
   }
 
+  const ofKillmails = (ask: Ask): Answer => {
+    const counts = archives.counts()
+    if (ask.path === "/killmails/totals.json") {
+      return json(200, Object.fromEntries([...counts].map(([day, count]) => [day.replaceAll("-", ""), count])))
+    }
+    const year = /^\/killmails\/(\d{4})\/index\.json$/.exec(ask.path)?.[1]
+    if (year !== undefined) return killmailIndex(year, [...counts.keys()].filter((day) => day.startsWith(year)))
+    const day = /^\/killmails\/(\d{4})\/killmails-(\1-\d\d-\d\d)\.tar\.bz2$/.exec(ask.path)?.[2]
+    const bytes = day && archives.file(day)
+    return bytes ? fileOf(ask, bytes) : notFound
+  }
+
+  const killmailIndex = (year: string, days: ReadonlyArray<string>): Answer =>
+    days.length === 0 ? notFound : json(200, {
+      path: `killmails/${year}`,
+      files: days.map((day) => ({
+        name: `killmails-${day}.tar.bz2`,
+        url: `https://data.everef.net/killmails/${year}/killmails-${day}.tar.bz2`
+      })),
+      directories: []
+    })
+
   const dayFile = (ask: Ask, day: string): Answer => {
     const sales = market.archived(dayNumberOf(day), ask.at)
     if (sales === undefined) return notFound
@@ -66,6 +90,10 @@ export const everef = (market: Market, judge: Judge, speed: number): Upstream =>
     const bytes = packed.get(text) ?? bzip2(Buffer.from(text))
     if (packed.size > mostPacked) packed.delete(packed.keys().next().value!)
     packed.set(text, bytes)
+    return fileOf(ask, bytes)
+  }
+
+  const fileOf = (ask: Ask, bytes: Buffer): Answer => {
     const etag = `"${createHash("md5").update(bytes).digest("hex")}"`
     const headers = { "content-type": "application/x-bzip2", etag, "cache-control": "public, max-age=300" }
     return ask.headers["if-none-match"] === etag ? { status: 304, headers } : { status: 200, headers, bytes }

@@ -5,6 +5,7 @@
 import { Effect, Schema, type Scope } from "effect"
 import { hashOf, type Killmail } from "../domain/Killmail.ts"
 import { makeAccidents } from "./Accidents.ts"
+import { type ArchiveMember, clockArchives, manualArchives } from "./Archives.ts"
 import { type Census, censusOf } from "./Census.ts"
 import { clockwork } from "./Clockwork.ts"
 import { corpus } from "./Corpus.ts"
@@ -59,6 +60,8 @@ export interface Sandbox {
   readonly publishRedisq: (package_: unknown) => void
   /** EVE Ref's file of a day, or another in its place: what was paid in The Forge, ISK a unit by type. */
   readonly publishPrices: (day: string, averages: Readonly<Record<number, number>>) => void
+  /** EVE Ref's archive of a day, or another in its place: any files. */
+  readonly publishArchive: (day: string, members: ReadonlyArray<ArchiveMember>) => void
   /** What ESI answers about a type, ISK a unit by day. */
   readonly publishPriceHistory: (typeId: number, averages: Readonly<Record<string, number>>) => void
   /** What Wanderer remembers of its map from now on. */
@@ -93,6 +96,7 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
   const script = makeScript()
   const accident = makeAccidents(seed, faults, speed)
   const manualSales = manualMarket()
+  const manualKillmails = manualArchives()
   const market = manual === undefined ? clockMarket(seed) : manualSales
   let map: MapUsers = []
   const census = censusOf(seed)
@@ -101,7 +105,7 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
     ccp,
     r2z2(universe, judge, speed, seed),
     redisq(packages, judge, speed),
-    everef(market, judge, speed),
+    everef(market, manual === undefined ? clockArchives(seed) : manualKillmails, judge, speed),
     staticData(),
     wanderer(manual === undefined ? clockMap(seed, speed) : () => map, judge, speed)
   ]
@@ -126,6 +130,10 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
     publishPrices: (day, averages) => {
       onStage(manual)
       manualSales.publishDay(day, averages)
+    },
+    publishArchive: (day, members) => {
+      onStage(manual)
+      manualKillmails.publish(day, members)
     },
     publishPriceHistory: (typeId, averages) => {
       onStage(manual)

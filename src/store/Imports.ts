@@ -18,6 +18,8 @@ export interface Mark {
   readonly listed: string | null
 }
 
+export type Ending = (Mark | { readonly error: string }) & { readonly refused?: number }
+
 /** What is being read, or was. */
 export interface ImportState {
   readonly day: Day
@@ -41,10 +43,7 @@ export class Imports extends Context.Service<Imports, {
    * Closes the books, with the mark of an archive that was read whole, or what was wrong with it. Says whether no other
    * import of the month is to come.
    */
-  readonly end: (
-    key: ArchiveKey,
-    outcome: Mark | { readonly error: string }
-  ) => Effect.Effect<boolean, SqlError.SqlError>
+  readonly end: (key: ArchiveKey, outcome: Ending) => Effect.Effect<boolean, SqlError.SqlError>
   /** Keeps a member that holds no killmail as a dead letter. */
   readonly refuse: (key: ArchiveKey, letter: RefusedMember) => Effect.Effect<void, SqlError.SqlError>
   /** Notes whom the killmails of the day name. */
@@ -88,6 +87,7 @@ export class Imports extends Context.Service<Imports, {
           yield* sql`select pg_advisory_xact_lock(hashtext('killmaild:imports'))`
           yield* sql`
             update imports set digest = ${mark.digest}, listed = ${mark.listed}, ended_at = clock_timestamp(),
+              refused = coalesce(${outcome.refused ?? null}::integer, refused),
               error = ${"error" in outcome ? pgText(outcome.error) : null}
             where source = ${source} and day = ${day}::date`
           const [row] = yield* sql<{ last: boolean }>`

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { createHash } from "node:crypto"
 import Bunzip from "seek-bzip"
+import { manualArchives } from "../../src/sandbox/Archives.ts"
 import { censusOf } from "../../src/sandbox/Census.ts"
 import { esi } from "../../src/sandbox/Esi.ts"
 import { everef } from "../../src/sandbox/EveRef.ts"
@@ -18,7 +19,7 @@ const day = 24 * hour
 
 const setUp = (market = clockMarket("tests"), speed = 1) => {
   const judge = makeJudge()
-  const archive = everef(market, judge, speed)
+  const archive = everef(market, manualArchives(), judge, speed)
   const api = esi(stage(), censusOf("tests"), market, judge, speed)
   return {
     judge,
