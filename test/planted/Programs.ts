@@ -8,9 +8,6 @@ import { join } from "node:path"
 /** Milliseconds that a program may take; vitest ends tests that hang long before. */
 const mostMillis = 180_000
 
-/** Milliseconds that a test may take which does not claim more: half of what it has otherwise, as bugs make tests hang. */
-const testMillis = 15_000
-
 /** Runs it to its end, too late or interrupted to its death, and gives what it printed. What it started dies with it. */
 const run = (copy: string, args: ReadonlyArray<string>, env: NodeJS.ProcessEnv = {}) =>
   Effect.callback<{ readonly status: number | null; readonly output: string }>((resume) => {
@@ -77,7 +74,6 @@ export const runTests = (copy: string, file: string, titles: ReadonlyArray<strin
     file,
     "--testNamePattern",
     titles.map((title) => RegExp.escape(title)).join("|"),
-    `--testTimeout=${testMillis}`,
     "--reporter=json",
     `--outputFile=${path}`,
     // Both are kept in node_modules, which is not ours alone.
