@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Layer, Option, References } from "effect"
-import { SqlClient } from "effect/sql"
+import { SqlClient, SqlError } from "effect/sql"
 import { TestClock } from "effect/testing"
 import * as Feed from "../../src/feeds/Feed.ts"
 import { FeedUnavailable } from "../../src/feeds/Upstream.ts"
@@ -54,6 +54,27 @@ describe.concurrent("a feed", () => {
         yield* Layer.build(Feed.layer(source))
         yield* Deferred.await(over)
         assert.deepStrictEqual(cursors, [undefined, 1, 2])
+      })
+    ).pipe(quietly))
+
+  it.live("is back soon after each loss of the database, however often that was", () =>
+    withStores(() =>
+      Effect.gen(function*() {
+        const lost = new SqlError.SqlError({
+          reason: new SqlError.ConnectionError({ cause: new Error("gone"), message: "gone" })
+        })
+        let losses = 0
+        const over = yield* Deferred.make<void>()
+        const source: Feed.Source<never> = {
+          name: "toy",
+          listen: () =>
+            ++losses <= 5 ? Effect.fail(lost) : Effect.andThen(Deferred.succeed(over, undefined), Effect.never)
+        }
+        const began = performance.now()
+        yield* Layer.build(Feed.layer(source))
+        yield* Deferred.await(over)
+        // Doubling from a second it would be 31.
+        assert.isBelow(performance.now() - began, 10_000)
       })
     ).pipe(quietly))
 })
