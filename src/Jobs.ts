@@ -48,7 +48,15 @@ export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost
     Effect.map(Settings, (settings) => {
       const { concurrency } = settings
       return JobRunner.layer<JobRunner.Services<Handlers>>(url, { ...life, isLost: isLostConnection }, [
-        { handlers: [ingestKillmail, canary], concurrency, fetchAhead: concurrency * 2, recorded: false },
+        {
+          handlers: [ingestKillmail, canary],
+          concurrency,
+          fetchAhead: Math.ceil(concurrency / 4),
+          recorded: false,
+          backfillRate: 500
+        },
+        // What is live is not to wait behind what was fetched before it.
+        { handlers: [ingestKillmail], concurrency: 2, fetchAhead: 0, recorded: false },
         { handlers: laterFor(settings), concurrency: 4, fetchAhead: 0, recorded: true }
       ])
     })

@@ -9,7 +9,7 @@ import { EventEmitter } from "node:events"
 import { Pool as ConnectionPool } from "pg"
 import { crashPoint } from "../CrashPoint.ts"
 import { Settings } from "../Settings.ts"
-import { type Job, type JobError, JobFailed, JobPostponed, JobRefused } from "./Job.ts"
+import { type Job, type JobError, JobFailed, JobPostponed, JobRefused, tiers } from "./Job.ts"
 import { heartbeatMillis, JobPools } from "./JobPools.ts"
 import { JobQueue } from "./JobQueue.ts"
 
@@ -58,6 +58,8 @@ export interface Pool<R> {
   readonly fetchAhead: number
   /** Whether each run leaves a row in `job_runs`. */
   readonly recorded: boolean
+  /** Jobs of a backfill that may begin in a second; more would take the machine from what is live. */
+  readonly backfillRate?: number
 }
 
 const jobsTotal = Metric.counter("killmaild_jobs_total", { description: "Jobs by task and outcome", incremental: true })
@@ -191,7 +193,12 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, life: Life, 
     if (run !== undefined) yield* recordEnd(run, outcome, exit)
     const task = { task: job.task_identifier }
     yield* Metric.update(Metric.withAttributes(jobsTotal, { ...task, outcome }), 1)
-    yield* Metric.update(Metric.withAttributes(jobSeconds, task), (performance.now() - started) / 1000)
+    const millis = performance.now() - started
+    yield* Metric.update(Metric.withAttributes(jobSeconds, task), millis / 1000)
+    if (pool.backfillRate !== undefined && job.priority >= tiers.backfill) {
+      // Every slot that is held so long makes that many a second.
+      yield* Effect.exit(Effect.interruptible(Effect.sleep(1000 * pool.concurrency / pool.backfillRate - millis)))
+    }
     return kept ? Exit.isFailure(exit) ? textOf(Cause.pretty(exit.cause), 500) : outcome : undefined
   })
 

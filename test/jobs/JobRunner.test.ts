@@ -322,6 +322,47 @@ describe.concurrent("a job", () => {
         assert.deepStrictEqual(seen, ["a", "b", "c", "d", "e"])
       })
     ))
+
+  it.live("of a backfill keeps its slot until the next may begin; one that is live does not", () =>
+    withBench(({ queue, run }) =>
+      Effect.gen(function*() {
+        const began: Array<number> = []
+        for (const priority of [0, 0, 0, 30, 30, 30]) yield* queue.add(toy, { name: randomUUID() }, { priority })
+        yield* run([JobRunner.handle(toy, () => Effect.sync(() => began.push(performance.now())))], {
+          concurrency: 1,
+          fetchAhead: 10,
+          backfillRate: 2
+        })
+        yield* queueIsEmpty
+        const gaps = began.slice(1).map((at, index) => at - began[index]!)
+        assert.isBelow(Math.max(...gaps.slice(0, 3)), 490)
+        assert.isAbove(Math.min(...gaps.slice(3)), 490)
+      })
+    ))
+
+  it.live("that is live does not wait behind a backfill that was fetched before it, where some slots fetch one by one", () =>
+    withBench(({ queue, run }) =>
+      Effect.gen(function*() {
+        const begun = yield* Deferred.make<void>()
+        const liveBegan = yield* Deferred.make<number>()
+        let seen = 0
+        const handler = JobRunner.handle(toy, ({ name }) =>
+          Effect.gen(function*() {
+            seen++
+            yield* name === "live" ? Deferred.succeed(liveBegan, seen) : Deferred.succeed(begun, undefined)
+          }))
+        for (let k = 0; k < 200; k++) yield* queue.add(toy, { name: String(k) }, { priority: 30 })
+        yield* run([handler], {
+          concurrency: 2,
+          fetchAhead: 50,
+          backfillRate: 1,
+          beside: [{ handlers: [handler], concurrency: 1, fetchAhead: 0, recorded: false }]
+        })
+        yield* Deferred.await(begun)
+        yield* queue.add(toy, { name: "live" })
+        assert.isBelow(yield* Deferred.await(liveBegan), 100)
+      })
+    ))
 })
 
 describe.concurrent("a runner that stops", () => {
