@@ -51,15 +51,19 @@ describe("a listening connection that lives and hears nothing", () => {
       )
       assert.deepStrictEqual(yield* Deferred.await(again), [publicationsChannel, publicationsChannel])
     }), 30_000)
-  it.live("is made up for by looking: what is published is told all the same", () =>
-    withStores(() =>
-      Effect.gen(function*() {
-        const store = yield* KillmailStore
-        const live = yield* LiveKillmails
-        const told = yield* Deferred.make<number>()
-        live.listen(({ sequence }) => Deferred.doneUnsafe(told, Effect.succeed(sequence)))
-        yield* store.append([newKillmail(mailOf("deaf", 1))])
-        assert.strictEqual(yield* Deferred.await(told), 1)
-      }).pipe(Effect.provide(Layer.provide(LiveKillmails.layer, deafForEver)))
-    ))
+  it.live(
+    "is made up for by looking: what is published is told all the same",
+    () =>
+      withStores(() =>
+        Effect.gen(function*() {
+          const store = yield* KillmailStore
+          const live = yield* LiveKillmails
+          const told = yield* Deferred.make<number>()
+          live.listen(({ sequence }) => Deferred.doneUnsafe(told, Effect.succeed(sequence)))
+          yield* store.append([newKillmail(mailOf("deaf", 1))])
+          assert.strictEqual(yield* Deferred.await(told), 1)
+        }).pipe(Effect.provide(Layer.provide(LiveKillmails.layer, deafForEver)))
+      ),
+    15_000
+  )
 })

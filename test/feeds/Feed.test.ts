@@ -29,7 +29,7 @@ describe.concurrent("a feed", () => {
         yield* TestClock.adjust("5 seconds")
         yield* Deferred.await(stopped)
       })
-    ).pipe(quietly))
+    ).pipe(quietly), 15_000)
 
   it.live("goes on from its cursor, whatever befell it", () =>
     withStores(() =>
@@ -55,26 +55,30 @@ describe.concurrent("a feed", () => {
         yield* Deferred.await(over)
         assert.deepStrictEqual(cursors, [undefined, 1, 2])
       })
-    ).pipe(quietly))
+    ).pipe(quietly), 15_000)
 
-  it.live("is back soon after each loss of the database, however often that was", () =>
-    withStores(() =>
-      Effect.gen(function*() {
-        const lost = new SqlError.SqlError({
-          reason: new SqlError.ConnectionError({ cause: new Error("gone"), message: "gone" })
+  it.live(
+    "is back soon after each loss of the database, however often that was",
+    () =>
+      withStores(() =>
+        Effect.gen(function*() {
+          const lost = new SqlError.SqlError({
+            reason: new SqlError.ConnectionError({ cause: new Error("gone"), message: "gone" })
+          })
+          let losses = 0
+          const over = yield* Deferred.make<void>()
+          const source: Feed.Source<never> = {
+            name: "toy",
+            listen: () =>
+              ++losses <= 5 ? Effect.fail(lost) : Effect.andThen(Deferred.succeed(over, undefined), Effect.never)
+          }
+          const began = performance.now()
+          yield* Layer.build(Feed.layer(source))
+          yield* Deferred.await(over)
+          // Doubling from a second it would be 31.
+          assert.isBelow(performance.now() - began, 10_000)
         })
-        let losses = 0
-        const over = yield* Deferred.make<void>()
-        const source: Feed.Source<never> = {
-          name: "toy",
-          listen: () =>
-            ++losses <= 5 ? Effect.fail(lost) : Effect.andThen(Deferred.succeed(over, undefined), Effect.never)
-        }
-        const began = performance.now()
-        yield* Layer.build(Feed.layer(source))
-        yield* Deferred.await(over)
-        // Doubling from a second it would be 31.
-        assert.isBelow(performance.now() - began, 10_000)
-      })
-    ).pipe(quietly))
+      ).pipe(quietly),
+    15_000
+  )
 })

@@ -117,7 +117,7 @@ describe("a jobs' process", () => {
       const ended = Effect.promise(() => once(child, "exit"))
       child.disconnect()
       assert.deepStrictEqual(yield* ended, [null, "SIGKILL"])
-    }))
+    }), 15_000)
 })
 
 describe("a job that a dead process had", () => {

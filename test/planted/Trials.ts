@@ -5,7 +5,7 @@ import { checkoutWith, Unfit } from "./Checkout.ts"
 import { compile, type Report, runTests } from "./Programs.ts"
 
 /** At a time: more than cores, as those of tests that hang only wait. */
-export const concurrency = 4
+export const concurrency = 3
 
 export interface Trial {
   readonly bug: Bug
