@@ -10,7 +10,7 @@ import { Killmail, type KillmailRef } from "../domain/Killmail.ts"
 import { CachedData } from "../store/CachedData.ts"
 import { makeAsk } from "./Ask.ts"
 import { isHtml } from "./EsiAnswer.ts"
-import { EsiClient } from "./EsiClient.ts"
+import { EsiClient, type EsiRequest } from "./EsiClient.ts"
 import { EsiError, EsiUndecodable } from "./EsiError.ts"
 import { countCache } from "./EsiMetrics.ts"
 import { Tranquility, tranquilityBucket } from "./Tranquility.ts"
@@ -33,7 +33,8 @@ const decodeBody = Schema.decodeUnknownEffect(Schema.fromJsonString(Killmail))
 export class Esi extends Context.Service<Esi, {
   /** The body that ESI gives for this id and hash. Hash and body are not compared: ESI's answer is the truth. */
   readonly killmail: (
-    ref: KillmailRef
+    ref: KillmailRef,
+    options?: Pick<EsiRequest, "isUnhurried">
   ) => Effect.Effect<{ readonly killmail: Killmail; readonly fromCache: boolean }, EsiError | SqlError.SqlError>
 }>()("killmaild/esi/Esi") {
   static readonly layerNoDeps = Layer.effect(
@@ -42,7 +43,7 @@ export class Esi extends Context.Service<Esi, {
       const ask = yield* makeAsk
       const cache = yield* CachedData
 
-      const killmail = Effect.fn("Esi.killmail")(function*(ref: KillmailRef) {
+      const killmail: Esi["Service"]["killmail"] = Effect.fn("Esi.killmail")(function*(ref, options) {
         yield* Effect.annotateCurrentSpan("killmail.id", ref.killmail_id)
         const path = `/killmails/${ref.killmail_id}/${encodeURIComponent(ref.hash)}`
         const key = `esi:${path}`
@@ -57,7 +58,7 @@ export class Esi extends Context.Service<Esi, {
           }
         }
         yield* countCache("miss")
-        const { text, killmail } = yield* ask({ ...killmailRoute, path }, (answer) =>
+        const { text, killmail } = yield* ask({ ...killmailRoute, ...options, path }, (answer) =>
           isHtml(answer)
             ? undecodable(path, "it is a page of HTML.")
             : Effect.map(decode(answer.text), (killmail) => ({ text: answer.text, killmail })))

@@ -31,6 +31,8 @@ export interface EsiRequest {
   readonly group?: TokenGroup
   /** Pauses of these buckets stop it too; those of `errorBucket` stop every request. */
   readonly pausedBy?: ReadonlyArray<string>
+  /** Of a backfill: it does not wait here at all, and comes back in a minute or two where there is no room. */
+  readonly isUnhurried?: boolean
 }
 
 /** The older error limit. While it is paused (after a 420, or with few errors left) nothing is asked of ESI. */
@@ -42,8 +44,12 @@ const errorGroup: TokenGroup = { name: errorBucket, limit: 100 - errorsSpared, w
 /** What a 4xx costs: reserved before every request, settled when the cost is known. */
 const worstCost = 5
 const deadlineMillis = 15_000
-/** Waits up to this are slept here; a caller that would wait longer does something else meanwhile. */
-const longestSleepMillis = 1000
+/**
+ * Waits up to `patience` are slept here; a caller that would wait longer does something else meanwhile, and where every permit
+ * is taken returns after once to twice `returnMillis`.
+ */
+const hurried = { patience: 1000, returnMillis: 2000 }
+const unhurried = { patience: 0, returnMillis: 60_000 }
 /** For a 429 or 420 that does not say how long. */
 const defaultPauseMillis = 60_000
 /** A budget comes back within its window; longer waits are of a pause that has just been lifted. */
@@ -214,6 +220,7 @@ export class EsiClient extends Context.Service<EsiClient, {
       })
 
       const send = Effect.fnUntraced(function*(request: EsiRequest) {
+        const { patience, returnMillis } = request.isUnhurried === true ? unhurried : hurried
         let slept = 0
         while (true) {
           const ticket = ticketFor(request)
@@ -233,14 +240,14 @@ export class EsiClient extends Context.Service<EsiClient, {
           // Every permit taken, perhaps by requests that hang: that is a wait, too, and must not hold a job's slot.
           const outcome = Option.getOrElse(turn, () => crowdedMillis)
           if (typeof outcome !== "number") return outcome
-          if (Option.isNone(turn) && slept + outcome > longestSleepMillis) {
+          if (Option.isNone(turn) && slept + outcome > patience) {
             const why = "as many requests as may be are under way."
-            const waitMillis = Math.ceil(2000 * (1 + (yield* Random.next)))
+            const waitMillis = Math.ceil(returnMillis * (1 + (yield* Random.next)))
             return yield* new EsiError({
               reason: new EsiPaused({ path: request.path, bucket: ticket.bucket, waitMillis, why })
             })
           }
-          if (slept + outcome > longestSleepMillis) {
+          if (slept + outcome > patience) {
             return yield* new EsiError({
               reason: yield* paused(request, [...new Set([ticket.bucket, ...pausedBy])], outcome)
             })

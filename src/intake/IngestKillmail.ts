@@ -26,7 +26,7 @@ import { Appraiser } from "./Appraiser.ts"
 import { IngestKillmail, type IngestPayload as Heard } from "./Hearing.ts"
 import { Recorder } from "./Recorder.ts"
 
-export const ingestKillmail = handle(IngestKillmail, (heard: Heard) =>
+export const ingestKillmail = handle(IngestKillmail, (heard: Heard, priority) =>
   Effect.gen(function*() {
     const store = yield* KillmailStore
     const appraiser = yield* Appraiser
@@ -37,7 +37,7 @@ export const ingestKillmail = handle(IngestKillmail, (heard: Heard) =>
       if (Option.isSome(brought)) return brought
       // The store finds out by itself whether a killmail is new; only a question to ESI is worth asking before.
       if (Option.isSome(yield* store.knownHash(heard.killmail_id))) return Option.none<Killmail>()
-      return Option.some(yield* bodyFromEsi(heard))
+      return Option.some(yield* bodyFromEsi(heard, priority))
     }))
     if (Option.isNone(killmail)) return yield* count("known", heard)
     yield* plausible(killmail.value)
@@ -76,12 +76,12 @@ const broughtBody = (heard: Heard): Option.Option<Killmail> =>
   )
 
 /** ESI's body, which is the truth even where it fits no hash: CCP rebuilt two old mails by hand. */
-const bodyFromEsi = Effect.fnUntraced(function*(heard: Heard) {
+const bodyFromEsi = Effect.fnUntraced(function*(heard: Heard, priority: number) {
   if (heard.body !== undefined && heard.body !== null) {
     yield* Effect.logInfo(`killmail ${heard.killmail_id}: the body from ${heard.source} does not fit, asking ESI`)
   }
   const esi = yield* Esi
-  const { killmail } = yield* esi.killmail(heard).pipe(
+  const { killmail } = yield* esi.killmail(heard, { isUnhurried: priority >= Job.tiers.backfill }).pipe(
     Effect.mapError((error) => error._tag === "EsiError" ? explainEsi(error) : error)
   )
   return killmail

@@ -19,20 +19,20 @@ import { JobQueue } from "./JobQueue.ts"
  */
 export interface Handler<R> {
   readonly job: Job<unknown>
-  readonly run: (payload: unknown, attempt: number) => Effect.Effect<unknown, JobError, R>
+  readonly run: (payload: unknown, priority: number) => Effect.Effect<unknown, JobError, R>
 }
 
 export const handle = <Payload, R>(
   job: Job<Payload>,
-  run: (payload: Payload) => Effect.Effect<unknown, JobError, R>
+  run: (payload: Payload, priority: number) => Effect.Effect<unknown, JobError, R>
 ): Handler<R> => ({
   job: job as Job<unknown>,
-  run: (payload) =>
+  run: (payload, priority) =>
     Schema.decodeUnknownEffect(job.payload)(payload).pipe(
       Effect.mapError((error) =>
         new JobRefused({ reason: "bad_payload", message: `The payload does not fit: ${error}` })
       ),
-      Effect.flatMap(run)
+      Effect.flatMap((decoded) => run(decoded, priority))
     )
 })
 
@@ -187,7 +187,7 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, life: Life, 
       () => lost(`${job.task_identifier} ${job.key ?? job.id} does not end`),
       handler.job.deadlineMillis
     )
-    const exit = yield* Effect.exit(handler.run(job.payload, job.attempts))
+    const exit = yield* Effect.exit(handler.run(job.payload, job.priority))
     clearTimeout(hung)
     const { kept, outcome } = yield* settle(handler, job, exit)
     if (run !== undefined) yield* recordEnd(run, outcome, exit)

@@ -68,6 +68,17 @@ describe("the token bucket", () => {
       assert.isFalse((yield* esi.killmail(otherRef)).fromCache)
     }))
 
+  it.live("is not slept for by who is in no hurry", () =>
+    Effect.gen(function*() {
+      const { server, esi } = yield* makeWorld
+      server.script(path, { ...good, headers: tokenHeaders(0, 2, "100/800ms") })
+      yield* esi.killmail(ref)
+      const reason = yield* reasonOf(esi.killmail(otherRef, { isUnhurried: true }))
+      assert.strictEqual(reason._tag, "EsiPaused")
+      if (reason._tag === "EsiPaused") assert.isBelow(reason.waitMillis, 1000)
+      assert.deepStrictEqual(asked(server), [path])
+    }))
+
   it.live("is the one that the headers name", () =>
     Effect.gen(function*() {
       const { server, esi, limits } = yield* makeWorld
