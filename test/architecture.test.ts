@@ -82,7 +82,18 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "Stores",
     "Jobs"
   ],
-  benchmarks: ["domain", "postgres", "store", "intake", "sandbox", "Stores"],
+  benchmarks: [
+    "domain",
+    "Settings",
+    "archives",
+    "postgres",
+    "store",
+    "static-data",
+    "intake",
+    "history",
+    "sandbox",
+    "Stores"
+  ],
   commands: [
     "domain",
     "Settings",

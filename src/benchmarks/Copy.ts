@@ -7,14 +7,19 @@ import { SqlClient } from "effect/sql"
 import { once } from "node:events"
 import { Client } from "pg"
 import { from } from "pg-copy-streams"
-import { normaliseTime } from "../domain/Killmail.ts"
+import { type Killmail, normaliseTime } from "../domain/Killmail.ts"
 import { itemRows } from "../domain/Rows.ts"
-import type { Mail } from "../sandbox/World.ts"
 import { Ground } from "./Ground.ts"
 
 /** Killmails a transaction, and transactions at a time: what was fastest on two cores. */
 const batchSize = 1000
 const connections = 2
+
+/** What is written of a killmail; archives do not bring what zKillboard says. */
+export interface Copied {
+  readonly killmail: Killmail
+  readonly zkb?: unknown
+}
 
 type Cell = number | string | boolean | null | undefined
 
@@ -25,7 +30,7 @@ const cellText = (cell: Cell): string =>
 const escaped = (text: string): string =>
   text.replaceAll("\\", "\\\\").replaceAll("\t", "\\t").replaceAll("\n", "\\n").replaceAll("\r", "\\r")
 
-const killmailLine = ({ killmail, zkb }: Mail): string => {
+const killmailLine = ({ killmail, zkb }: Copied): string => {
   const { attackers, killmail_id, killmail_time, moon_id, solar_system_id, victim, war_id } = killmail
   return line([
     normaliseTime(killmail_time),
@@ -47,7 +52,7 @@ const killmailLine = ({ killmail, zkb }: Mail): string => {
   ])
 }
 
-const attackerLines = ({ killmail }: Mail): string =>
+const attackerLines = ({ killmail }: Copied): string =>
   killmail.attackers.map((attacker, ordinal) =>
     line([
       normaliseTime(killmail.killmail_time),
@@ -65,7 +70,7 @@ const attackerLines = ({ killmail }: Mail): string =>
     ])
   ).join("")
 
-const itemLines = ({ killmail }: Mail): string =>
+const itemLines = ({ killmail }: Copied): string =>
   itemRows(killmail.victim.items ?? []).map((item) =>
     line([
       normaliseTime(killmail.killmail_time),
@@ -80,7 +85,7 @@ const itemLines = ({ killmail }: Mail): string =>
     ])
   ).join("")
 
-const tables: ReadonlyArray<readonly [columns: string, lines: (mail: Mail) => string]> = [
+const tables: ReadonlyArray<readonly [columns: string, lines: (mail: Copied) => string]> = [
   [
     `killmails (killmail_time, killmail_id, solar_system_id, war_id, moon_id, victim_character_id, victim_corporation_id,
       victim_alliance_id, victim_faction_id, victim_ship_type_id, victim_damage_taken, x, y, z, attacker_count, zkb)`,
@@ -98,7 +103,7 @@ const tables: ReadonlyArray<readonly [columns: string, lines: (mail: Mail) => st
   ]
 ]
 
-const copyBatch = async (client: Client, batch: ReadonlyArray<Mail>): Promise<void> => {
+const copyBatch = async (client: Client, batch: ReadonlyArray<Copied>): Promise<void> => {
   await client.query("begin")
   for (const [columns, lines] of tables) {
     const stream = client.query(from(`copy ${columns} from stdin`))
@@ -121,7 +126,7 @@ const connect = Effect.gen(function*() {
 })
 
 /** Puts these killmails into their tables. The months must be there (`prepareMonths`). */
-export const copy = Effect.fnUntraced(function*(mails: ReadonlyArray<Mail>) {
+export const copy = Effect.fnUntraced(function*(mails: ReadonlyArray<Copied>) {
   const batches = Array.from(
     { length: Math.ceil(mails.length / batchSize) },
     (_, index) => mails.slice(index * batchSize, (index + 1) * batchSize)
@@ -137,7 +142,7 @@ export const copy = Effect.fnUntraced(function*(mails: ReadonlyArray<Mail>) {
 }, Effect.scoped)
 
 /** The store makes its months by itself; COPY wants them there. */
-export const prepareMonths = Effect.fnUntraced(function*(mails: ReadonlyArray<Mail>) {
+export const prepareMonths = Effect.fnUntraced(function*(mails: ReadonlyArray<Copied>) {
   const sql = yield* SqlClient.SqlClient
   for (const month of new Set(mails.map(({ killmail }) => `${killmail.killmail_time.slice(0, 7)}-01`))) {
     yield* sql`select ensure_killmail_partitions(${month}::date, ${month}::date)`

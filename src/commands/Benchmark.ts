@@ -4,6 +4,7 @@ import { Command, Flag } from "effect/cli"
 import { Ground } from "../benchmarks/Ground.ts"
 import type { IngestReport, Throughput } from "../benchmarks/Ingest.ts"
 import type { Quantiles } from "../benchmarks/Quantiles.ts"
+import { benchmarkImport } from "./BenchmarkImport.ts"
 import { json, print, table } from "./Output.ts"
 import { refuse } from "./Refusal.ts"
 
@@ -97,5 +98,5 @@ const ingestCommand = Command.make(
 
 export const benchmark = Command.make("benchmark").pipe(
   Command.withDescription("Measure killmaild on this machine"),
-  Command.withSubcommands([ingestCommand])
+  Command.withSubcommands([ingestCommand, benchmarkImport])
 )

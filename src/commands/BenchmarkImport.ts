@@ -1,0 +1,76 @@
+/** `killmaild benchmark import`: how fast history comes in on this machine, and what it takes. */
+import { Console, Effect, Option, Redacted } from "effect"
+import { Command, Flag } from "effect/cli"
+import { Ground } from "../benchmarks/Ground.ts"
+import type { ImportReport } from "../benchmarks/Import.ts"
+import { json, print, table } from "./Output.ts"
+import { refuse } from "./Refusal.ts"
+
+const count = (name: string, fallback: number, meaning: string) =>
+  Flag.Int(name).pipe(Flag.withDescription(meaning), Flag.withDefault(fallback))
+
+const flags = {
+  days: count("days", 10, "Days of archives to make up"),
+  killmails: count("killmails", 5000, "Killmails of each day"),
+  million: Flag.Boolean("million").pipe(
+    Flag.withDescription("50 days of 20,000 killmails: how the rate changes as the tables grow"),
+    Flag.withDefault(false)
+  ),
+  path: Flag.String("path").pipe(
+    Flag.withDescription("A directory of EVE Ref's day archives, instead of made-up ones"),
+    Flag.optional
+  ),
+  database: Flag.String("database").pipe(
+    Flag.withDescription("URL of an empty database that may be filled; without it, a Postgres of its own is run"),
+    Flag.optional
+  ),
+  json
+}
+
+const textOf = (report: ImportReport, loss: number): string => {
+  const { copyPerSecond, disk, killmails, machine, nodeMicros, peakMegabytes, perSecond, postgresMicros, ratio } =
+    report
+  const total = disk.reduce((sum, { indexes, rows }) => sum + rows + indexes, 0)
+  const unknown = (value: number | null, unit: string) => value === null ? "unknown" : `${value} ${unit}`
+  return `${machine.cores} cores, ${machine.platform}, Node ${machine.node}, ${machine.postgres}
+
+Import: ${killmails} killmails, from packed archives to committed and indexed rows, at ${perSecond}/s, of which
+${unknown(nodeMicros, "µs")} of CPU a killmail are Node's and ${unknown(postgresMicros, "µs")} Postgres'.
+COPY of killmails that are read already into tables with all indexes: ${copyPerSecond.join("/s before and ")}/s after.
+Import as a share of COPY: ${ratio.toFixed(2)}
+Peak memory of all processes but Postgres: ${unknown(peakMegabytes, "MB")}
+Killmails a second in each tenth: ${report.tenths.join(" ")}; the last three are ${
+    (100 * loss).toFixed(0)
+  } % slower than the first
+
+${
+    table(
+      ["bytes a killmail", "rows", "indexes"],
+      [
+        ...disk.map(({ indexes, rows, table }) => [table, String(rows), String(indexes)]),
+        ["together", "", String(total)]
+      ]
+    )
+  }`
+}
+
+export const benchmarkImport = Command.make(
+  "import",
+  flags,
+  ({ database, json, million, path, ...wanted }) =>
+    Effect.scoped(Effect.gen(function*() {
+      const plan = million ? { days: 50, killmails: 20_000 } : wanted
+      for (const [name, value] of Object.entries(plan)) {
+        if (value < 1) return yield* refuse(`benchmark import: --${name} got ${value}, wants a whole number above 0.`)
+      }
+      // Loaded here, as no other command has a use for it.
+      const { importHistory, lossOf } = yield* Effect.promise(() => import("../benchmarks/Import.ts"))
+      const tell = (step: string) => json ? Effect.void : Console.error(`benchmark import: ${step}`)
+      const report = yield* importHistory({ ...plan, path: Option.getOrUndefined(path) }, tell).pipe(
+        Effect.provide(Ground.layer(Option.map(database, Redacted.make)))
+      )
+      yield* print(json, report, textOf(report, lossOf(report.tenths)))
+    }))
+).pipe(
+  Command.withDescription("Import day archives beside a COPY of the same killmails; CPU, memory and disk that it takes")
+)
