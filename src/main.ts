@@ -6,6 +6,7 @@ import { CliConfig, CliError, Command, GlobalFlag } from "effect/cli"
 import { add } from "./commands/Add.ts"
 import { backfillCommand } from "./commands/Backfill.ts"
 import { benchmark } from "./commands/Benchmark.ts"
+import { checkDataCommand } from "./commands/CheckData.ts"
 import { databaseUrl } from "./commands/DatabaseUrl.ts"
 import { demo } from "./commands/Demo.ts"
 import { prices } from "./commands/Prices.ts"
@@ -30,6 +31,7 @@ const killmaild = Command.make("killmaild").pipe(
     queue,
     staticData,
     prices,
+    checkDataCommand,
     databaseUrl,
     restored,
     benchmark

@@ -16,6 +16,7 @@ import * as Jobs from "../Jobs.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import * as Lives from "../jobs/Lives.ts"
 import { Imports, type ImportState } from "../store/Imports.ts"
+import { readDay } from "./Day.ts"
 import { stores } from "./OnDatabase.ts"
 import { json, print } from "./Output.ts"
 import { makeProgress } from "./Progress.ts"
@@ -65,18 +66,13 @@ const everef = Command.make("everef", flags, (input) =>
 
 const rangeOf = Effect.fnUntraced(function*(start: Option.Option<string>, end: Option.Option<string>) {
   const today = new Date(yield* Clock.currentTimeMillis).toISOString().slice(0, 10)
-  const first = yield* dayOf("start-date", Option.getOrElse(start, () => firstDay))
-  const last = yield* dayOf("end-date", Option.getOrElse(end, () => today))
+  const first = yield* readDay("backfill everef", "start-date", Option.getOrElse(start, () => firstDay))
+  const last = yield* readDay("backfill everef", "end-date", Option.getOrElse(end, () => today))
   if (first > last) {
     return yield* refuse(`backfill everef: --start-date ${first} is after --end-date ${last}, wants it before.`)
   }
   return { first, last } satisfies Range
 })
-
-const dayOf = (flag: string, day: string) =>
-  /^\d{4}-\d\d-\d\d$/.test(day) && new Date(`${day}T00:00:00Z`).toJSON()?.startsWith(day) === true
-    ? Effect.succeed(day)
-    : Effect.fail(refuse(`backfill everef: --${flag} got ${JSON.stringify(day)}, wants a day such as 2026-01-31.`))
 
 const inFiles = (path: string, range: Range) =>
   Effect.tryPromise({

@@ -9,6 +9,7 @@ import { EsiMarkets } from "../esi/EsiMarkets.ts"
 import { EveRef } from "../prices/EveRef.ts"
 import { firstDay, importFromEveRef, importFromFiles, type Outcome } from "../prices/ImportPrices.ts"
 import { fetchHistory, recentDays, refreshCcpPrices, typesToAsk } from "../prices/RefreshPrices.ts"
+import { readDay } from "./Day.ts"
 import { stores } from "./OnDatabase.ts"
 import { json, print } from "./Output.ts"
 import { makeProgress } from "./Progress.ts"
@@ -86,12 +87,8 @@ const refresh = Command.make("refresh", { json }, (input) =>
     Command.withDescription("Bring prices up to date now, as the daemon does by itself once a day")
   )
 
-const dayOf = (flag: string, given: Option.Option<string>, otherwise: Day) => {
-  const day = Option.getOrElse(given, () => otherwise)
-  return /^\d{4}-\d\d-\d\d$/.test(day) && new Date(`${day}T00:00:00Z`).toJSON()?.startsWith(day) === true
-    ? Effect.succeed(day)
-    : Effect.fail(refuse(`prices import: --${flag} got ${JSON.stringify(day)}, wants a day such as 2026-01-31.`))
-}
+const dayOf = (flag: string, given: Option.Option<string>, otherwise: Day) =>
+  readDay("prices import", flag, Option.getOrElse(given, () => otherwise))
 
 type Report = Effect.Success<ReturnType<typeof makeProgress>>
 
