@@ -1,17 +1,15 @@
 /** Corporations and alliances: their tickers come only with what ESI tells of one at a time. */
-import { Effect, Result } from "effect"
+import { Clock, Effect, Result } from "effect"
 import type { SqlError } from "effect/sql"
 import { type EntityKind, EntityStore } from "../store/EntityStore.ts"
-import { type Failure, isNotFound, isPause } from "./Refresh.ts"
+import { type Failure, isNotFound, isPause, longestMillis } from "./Refresh.ts"
 
 /** So many are asked for before their answers are kept. */
-const chunk = 40
-/** Chunks in one run, some minutes at most. */
-const mostChunks = 50
+const chunk = 20
 /** Requests at a time: most of those that may be under way are left to killmails. */
 const concurrency = 4
 
-/** Until nobody is wanted, or for long enough: then `someLeft`. */
+/** Until nobody is wanted, or it took long enough: then `someLeft`. */
 export const refreshOneByOne = Effect.fnUntraced(function*<A>(
   kind: EntityKind,
   lookup: (id: number) => Effect.Effect<A, Failure>,
@@ -19,7 +17,8 @@ export const refreshOneByOne = Effect.fnUntraced(function*<A>(
 ) {
   const store = yield* EntityStore
   const done = { refreshed: 0, deleted: 0, put_off: 0 }
-  for (let turn = 0; turn < mostChunks; turn++) {
+  const until = (yield* Clock.currentTimeMillis) + longestMillis
+  while ((yield* Clock.currentTimeMillis) < until) {
     const ids = yield* store.wanted(kind, chunk)
     if (ids.length === 0) return { done, someLeft: false }
     const answers = yield* Effect.forEach(

@@ -6,11 +6,13 @@ import * as Job from "../jobs/Job.ts"
 import { causeText, isPassing } from "../store/Database.ts"
 import { type LeaseHeld, type LeaseLost, Leases } from "../store/Leases.ts"
 
-/** One job for all who are wanted: they are in the tables. */
+/** One job is for all who are wanted, as they are in the tables; after so long another one goes on. */
+export const longestMillis = 60_000
+/** Beside that, a slow ESI may take its time for the last question. */
 export const deadlineMillis = 600_000
 
 /** Nobody waits for a name: when ESI is in trouble, it is asked again after this. */
-const patienceMillis = 60_000
+export const patienceMillis = 60_000
 
 export type Failure = EsiError | SqlError.SqlError
 

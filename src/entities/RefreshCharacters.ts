@@ -3,13 +3,13 @@
  * thousand, and leaves corporations and alliances to their own jobs. Where they belong, their killmails tell; ESI is asked
  * only where the newest of those is more than a week old.
  */
-import { Effect, Schema } from "effect"
+import { Clock, Effect, Schema } from "effect"
 import { EsiEntities, mostIds } from "../esi/EsiEntities.ts"
 import * as Job from "../jobs/Job.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import { handle } from "../jobs/JobRunner.ts"
 import { EntityStore } from "../store/EntityStore.ts"
-import { alone, deadlineMillis, type Failure, isNotFound, isPause } from "./Refresh.ts"
+import { alone, deadlineMillis, type Failure, isNotFound, isPause, longestMillis, patienceMillis } from "./Refresh.ts"
 import { RefreshAlliances } from "./RefreshAlliances.ts"
 import { RefreshCorporations } from "./RefreshCorporations.ts"
 import { askTogether } from "./Together.ts"
@@ -27,27 +27,28 @@ export const RefreshCharacters = Job.make({
 
 /** Publications whose parties are noted in one statement: some hundred milliseconds. */
 const page = 5000
-/** Pages, and questions, in one run. */
-const mostPages = 50
-const mostQuestions = 100
+/** To find an unknown one costs some five errors, of which ESI allows all routes together 100 a minute. */
+const mostUnknown = 5
 
 export const refreshCharacters = handle(RefreshCharacters, () => alone(name, refresh))
 
 const refresh = Effect.gen(function*() {
   const store = yield* EntityStore
   const queue = yield* JobQueue
-  const { publications, someLeft: toNote } = yield* noteAll
+  const until = (yield* Clock.currentTimeMillis) + longestMillis
+  const { publications, someLeft: toNote } = yield* noteAll(until)
   if ((yield* store.wanted("corporation", 1)).length > 0) yield* queue.add(RefreshCorporations, {})
   if ((yield* store.wanted("alliance", 1)).length > 0) yield* queue.add(RefreshAlliances, {})
-  const { someLeft: toAsk, ...done } = yield* askAll
-  if (toNote || toAsk) yield* queue.add(RefreshCharacters, {})
-  return { publications, ...done }
+  const { someLeft: toAsk, unknown } = yield* askAll(until)
+  const delayMillis = unknown < mostUnknown ? 0 : patienceMillis
+  if (toNote || toAsk) yield* queue.add(RefreshCharacters, {}, { delayMillis })
+  return { publications, unknown }
 })
 
-const noteAll = Effect.gen(function*() {
+const noteAll = Effect.fnUntraced(function*(until: number) {
   const store = yield* EntityStore
   let publications = 0
-  for (let turn = 0; turn < mostPages; turn++) {
+  while ((yield* Clock.currentTimeMillis) < until) {
     const noted = yield* store.notePublications(page)
     publications += noted
     if (noted < page) return { publications, someLeft: false }
@@ -55,10 +56,10 @@ const noteAll = Effect.gen(function*() {
   return { publications, someLeft: true }
 })
 
-const askAll = Effect.gen(function*() {
+const askAll = Effect.fnUntraced(function*(until: number) {
   const store = yield* EntityStore
   let unknown = 0
-  for (let turn = 0; turn < mostQuestions; turn++) {
+  while (unknown < mostUnknown && (yield* Clock.currentTimeMillis) < until) {
     const ids = yield* store.wanted("character", mostIds)
     if (ids.length === 0) return { unknown, someLeft: false }
     // What comes after an unknown one is still wanted, and asked about together with the next.

@@ -46,7 +46,7 @@ export class Imports extends Context.Service<Imports, {
   readonly end: (key: ArchiveKey, outcome: Ending) => Effect.Effect<boolean, SqlError.SqlError>
   /** Keeps a member that holds no killmail as a dead letter. */
   readonly refuse: (key: ArchiveKey, letter: RefusedMember) => Effect.Effect<void, SqlError.SqlError>
-  /** Notes whom the killmails of the day name. */
+  /** Notes whom the killmails of the day name, and has ESI asked about those who are unknown. */
   readonly noteEntities: (day: Day) => Effect.Effect<void, SqlError.SqlError>
   /** Creates what indexes the month lacks, one in a transaction. The planner is told what is in it, if that has changed. */
   readonly indexMonth: (day: Day, hasChanged: boolean) => Effect.Effect<void, SqlError.SqlError>
@@ -110,9 +110,10 @@ export class Imports extends Context.Service<Imports, {
       const noteEntities: Imports["Service"]["noteEntities"] = (day) =>
         Effect.asVoid(sql`
           select note_entities(array(
-            select killmail_id from killmails
-            where killmail_time >= ${`${day}T00:00:00Z`}::timestamptz
-              and killmail_time < ${`${day}T00:00:00Z`}::timestamptz + interval '1 day'))`)
+              select killmail_id from killmails
+              where killmail_time >= ${`${day}T00:00:00Z`}::timestamptz
+                and killmail_time < ${`${day}T00:00:00Z`}::timestamptz + interval '1 day')),
+            request_entities()`)
 
       const createNextIndex = (day: Day) =>
         Effect.map(

@@ -98,6 +98,22 @@ describe("those whom ESI does not know", () => {
       assert.strictEqual(world.asked()["/universe/names"], names + 1)
     }))
 
+  it.live("and are many take their time, lest their errors close ESI for all", () =>
+    Effect.gen(function*() {
+      const world = yield* makeWorld
+      for (let k = 0; k < 12; k++) world.sandbox.census.forget(pilot(k).character_id)
+      yield* world.publish(mailsOf(0, 30))
+      yield* world.run("refresh_characters")
+      assert.strictEqual(world.asked()["/characters/{id}"], 5)
+      const [job] = yield* world.sql`
+        select round(extract(epoch from run_at - now()) / 60)::int as minutes from graphile_worker.jobs
+        where key = 'refresh_characters'`
+      assert.deepStrictEqual(job, { minutes: 1 })
+      yield* world.runAll
+      assert.deepStrictEqual(yield* counts(world), { nameless: 12, deleted: 12, wanted: 0 })
+      assert.deepStrictEqual(world.sandbox.violations(), [])
+    }))
+
   it.live("by name, as they were made within the hour, are asked about alone", () =>
     Effect.gen(function*() {
       const world = yield* makeWorld
