@@ -190,7 +190,8 @@ const list = (judge: Judge): Answer => ({
 const nowhere: Answer = {
   status: 404,
   headers: { "content-type": "text/plain" },
-  body: "This is a sandbox of New Eden: /esi /r2z2 /redisq /everef /static-data /wanderer, and /sandbox/violations for people.\n"
+  body:
+    "This is a sandbox of New Eden: /esi /r2z2 /redisq /everef /static-data /wanderer, and /sandbox/violations for people.\n"
 }
 
 const close = (server: Server): Promise<void> =>
