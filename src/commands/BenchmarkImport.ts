@@ -27,11 +27,12 @@ const flags = {
   json
 }
 
+const unknown = (value: number | null, unit: string) => value === null ? "unknown" : `${value} ${unit}`
+
 const textOf = (report: ImportReport, loss: number): string => {
   const { copyPerSecond, disk, killmails, machine, nodeMicros, peakMegabytes, perSecond, postgresMicros, ratio } =
     report
   const total = disk.reduce((sum, { indexes, rows }) => sum + rows + indexes, 0)
-  const unknown = (value: number | null, unit: string) => value === null ? "unknown" : `${value} ${unit}`
   return `${machine.cores} cores, ${machine.platform}, Node ${machine.node}, ${machine.postgres}
 
 Import: ${killmails} killmails, from packed archives to committed and indexed rows, at ${perSecond}/s, of which

@@ -73,16 +73,6 @@ export const everef = (market: Market, archives: Archives, judge: Judge, speed: 
     return bytes ? fileOf(ask, bytes) : notFound
   }
 
-  const killmailIndex = (year: string, days: ReadonlyArray<string>): Answer =>
-    days.length === 0 ? notFound : json(200, {
-      path: `killmails/${year}`,
-      files: days.map((day) => ({
-        name: `killmails-${day}.tar.bz2`,
-        url: `https://data.everef.net/killmails/${year}/killmails-${day}.tar.bz2`
-      })),
-      directories: []
-    })
-
   const dayFile = (ask: Ask, day: string): Answer => {
     const sales = market.archived(dayNumberOf(day), ask.at)
     if (sales === undefined) return notFound
@@ -91,12 +81,6 @@ export const everef = (market: Market, archives: Archives, judge: Judge, speed: 
     if (packed.size > mostPacked) packed.delete(packed.keys().next().value!)
     packed.set(text, bytes)
     return fileOf(ask, bytes)
-  }
-
-  const fileOf = (ask: Ask, bytes: Buffer): Answer => {
-    const etag = `"${createHash("md5").update(bytes).digest("hex")}"`
-    const headers = { "content-type": "application/x-bzip2", etag, "cache-control": "public, max-age=300" }
-    return ask.headers["if-none-match"] === etag ? { status: 304, headers } : { status: 200, headers, bytes }
   }
 
   return { name: "everef", environment: ["KILLMAILD_EVEREF_URL", "/everef"], scopeOf: () => "everef", answer }
@@ -137,4 +121,20 @@ const notFound: Answer = {
   status: 404,
   headers: { "content-type": "text/html" },
   body: "<html><head><title>404 Not Found</title></head><body><h1>Object not found</h1></body></html>"
+}
+
+const killmailIndex = (year: string, days: ReadonlyArray<string>): Answer =>
+  days.length === 0 ? notFound : json(200, {
+    path: `killmails/${year}`,
+    files: days.map((day) => ({
+      name: `killmails-${day}.tar.bz2`,
+      url: `https://data.everef.net/killmails/${year}/killmails-${day}.tar.bz2`
+    })),
+    directories: []
+  })
+
+const fileOf = (ask: Ask, bytes: Buffer): Answer => {
+  const etag = `"${createHash("md5").update(bytes).digest("hex")}"`
+  const headers = { "content-type": "application/x-bzip2", etag, "cache-control": "public, max-age=300" }
+  return ask.headers["if-none-match"] === etag ? { status: 304, headers } : { status: 200, headers, bytes }
 }

@@ -183,7 +183,7 @@ describe.concurrent("a check of data", () => {
           )) as Effect.Effect<Report>
           assert.deepStrictEqual(faultsOf(report), faults)
           for (const { hint, ok } of report.checks) assert.strictEqual(hint === null, ok)
-          const [first] = report.checks.filter(({ ok }) => !ok)
+          const first = report.checks.find(({ ok }) => !ok)
           if (["ledger", "killmails", "attackers", "items", "valued", "values"].includes(faults[0]!)) {
             assert.deepStrictEqual(first!.examples, [killmail_id])
           }
