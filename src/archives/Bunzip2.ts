@@ -151,39 +151,51 @@ const chain = (block: Uint32Array, length: number): void => {
 
 const pieceSize = 1 << 20
 
-/** Follows the chain; four equal bytes are followed by the number of further ones. */
 function* unrolled(block: Uint32Array, length: number, origin: number, told: number): Generator<Buffer> {
-  let at = block[origin]! >>> 8
-  let left = length
-  let last = -1
-  let equal = 0
-  let crc = -1
-  while (left > 0) {
-    const piece = Buffer.allocUnsafe(Math.min(pieceSize, 256 * left))
-    const full = piece.length - 255
-    let size = 0
-    // The checksum is worked out here, while the next element comes from memory.
-    for (; left > 0 && size < full; left--) {
-      const element = block[at]!
-      const byte = element & 255
-      at = element >>> 8
-      if (equal === 4) {
-        for (let more = byte; more > 0; more--) {
-          piece[size++] = last
-          crc = crc << 8 ^ crcTable[crc >>> 24 ^ last]!
-        }
-        equal = 0
-        last = -1
-        continue
-      }
-      equal = byte === last ? equal + 1 : 1
-      last = byte
-      piece[size++] = byte
-      crc = crc << 8 ^ crcTable[crc >>> 24 ^ byte]!
-    }
-    if (left === 0 && ~crc >>> 0 !== told) throw new ArchiveDamaged("a block does not fit its checksum")
+  const walk: Walk = { at: block[origin]! >>> 8, left: length, last: -1, equal: 0, crc: -1 }
+  while (walk.left > 0) {
+    const piece = Buffer.allocUnsafe(Math.min(pieceSize, 256 * walk.left))
+    const size = follow(block, walk, piece)
+    if (walk.left === 0 && ~walk.crc >>> 0 !== told) throw new ArchiveDamaged("a block does not fit its checksum")
     yield piece.subarray(0, size)
   }
+}
+
+interface Walk {
+  at: number
+  left: number
+  last: number
+  /** How many bytes up to here are equal. */
+  equal: number
+  crc: number
+}
+
+/** Follows the chain until the piece is full; four equal bytes are followed by the number of further ones. */
+const follow = (block: Uint32Array, walk: Walk, piece: Buffer): number => {
+  const full = piece.length - 255
+  let { at, crc, equal, last, left } = walk
+  let size = 0
+  // The checksum is worked out here, while the next element comes from memory.
+  for (; left > 0 && size < full; left--) {
+    const element = block[at]!
+    const byte = element & 255
+    at = element >>> 8
+    if (equal === 4) {
+      for (let more = byte; more > 0; more--) {
+        piece[size++] = last
+        crc = crc << 8 ^ crcTable[crc >>> 24 ^ last]!
+      }
+      equal = 0
+      last = -1
+      continue
+    }
+    equal = byte === last ? equal + 1 : 1
+    last = byte
+    piece[size++] = byte
+    crc = crc << 8 ^ crcTable[crc >>> 24 ^ byte]!
+  }
+  Object.assign(walk, { at, crc, equal, last, left })
+  return size
 }
 
 /** The CRC-32 of Ethernet, highest bit first. */

@@ -19,7 +19,7 @@ import { Imports, type ImportState } from "../store/Imports.ts"
 import { readDay } from "./Day.ts"
 import { stores } from "./OnDatabase.ts"
 import { json, print } from "./Output.ts"
-import { makeProgress } from "./Progress.ts"
+import { type Advance, makeProgress } from "./Progress.ts"
 import { refuse } from "./Refusal.ts"
 
 const source = "everef"
@@ -149,7 +149,7 @@ const backfill = Effect.fnUntraced(function*(range: Range, found: ReadonlyArray<
     const waiting = yield* queue.present(keys)
     const states = yield* imports.states(source, range.first, range.last)
     const begun = states.filter(({ began, day }) => began !== before.get(day))
-    yield* report({ what: "days", done: daysDone(keys.length - waiting.size, begun), total: keys.length, unit: "days" })
+    yield* report(advanceOf(keys.length - waiting.size, keys.length, begun))
     if (waiting.size === 0) {
       const failures = (yield* queue.failures(ImportDay.name, keys)).map(({ error }) => error)
       const read = begun.filter(({ ended }) => ended)
@@ -169,9 +169,15 @@ const backfill = Effect.fnUntraced(function*(range: Range, found: ReadonlyArray<
   }
 })
 
-/** Those that are under way count in part. */
-const daysDone = (done: number, begun: ReadonlyArray<ImportState>): number =>
-  done + begun.reduce((sum, { bytes, bytes_read, ended }) => sum + (ended ? 0 : bytes_read / Math.max(1, bytes)), 0)
+/** How many killmails there will be is guessed from the days that were read; those under way count in part. */
+const advanceOf = (ended: number, total: number, begun: ReadonlyArray<ImportState>): Advance => {
+  const parts = begun.map(({ bytes, bytes_read, ended }) => ended ? 0 : bytes_read / Math.max(1, bytes))
+  const done = ended + parts.reduce((sum, part) => sum + part, 0)
+  const killmails = begun.reduce((sum, state) => sum + state.killmails, 0)
+  return killmails === 0
+    ? { what: "history", done, total, unit: "days" }
+    : { what: "killmails", done: killmails, total: Math.round(killmails * total / done), unit: "killmails" }
+}
 
 /** Runs such jobs in this process until the scope closes, at its own pace. */
 const takePart = Effect.gen(function*() {
