@@ -7,6 +7,7 @@ import { Cause, Context, Effect, Layer, Metric, Option, Queue, Schema, Semaphore
 import type { SqlError } from "effect/sql"
 import { crashPoint } from "../CrashPoint.ts"
 import { idsOf, type KillmailDocument, toDocument } from "../domain/Document.ts"
+import { within } from "../store/Deadline.ts"
 import { KillmailReader, type Publication } from "../store/KillmailReader.ts"
 import { publicationsChannel } from "../store/KillmailStore.ts"
 import { Names } from "../store/Names.ts"
@@ -79,7 +80,7 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
 
       const namesIn = (page: ReadonlyArray<Pick<Publication, "row">>) =>
         names.namesOf(page.flatMap(({ row }) => [...idsOf(row)])).pipe(
-          Effect.timeout(namesDeadline),
+          within(namesDeadline),
           Effect.orElseSucceed((): ReadonlyMap<number, string> => new Map())
         )
 
