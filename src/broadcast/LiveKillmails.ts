@@ -10,6 +10,7 @@ import { idsOf, type KillmailDocument, toDocument } from "../domain/Document.ts"
 import { within } from "../store/Deadline.ts"
 import { KillmailReader, type Publication } from "../store/KillmailReader.ts"
 import { publicationsChannel } from "../store/KillmailStore.ts"
+import { listen } from "../store/Listening.ts"
 import { Names } from "../store/Names.ts"
 import { Revaluations } from "../store/Revaluations.ts"
 import { messageOf } from "../telemetry/Messages.ts"
@@ -129,7 +130,7 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
 
       // One connection listens; any trouble with it ends the turn, and the next begins by reading what was missed.
       const turn = Effect.scoped(Effect.gen(function*() {
-        const notifications = yield* Effect.timeout(pg.listen(publicationsChannel), readDeadline)
+        const notifications = yield* Effect.timeout(listen(publicationsChannel), readDeadline)
         const last = yield* Effect.timeout(reader.lastSequence, readDeadline)
         if (last < position) {
           yield* Effect.logWarning(

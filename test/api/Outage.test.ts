@@ -4,6 +4,7 @@ import { SqlClient } from "effect/sql"
 import { Readiness } from "../../src/api/Health.ts"
 import { killmailOf } from "../../src/sandbox/World.ts"
 import { faultProxy } from "../support/FaultProxy.ts"
+import { connectSocket } from "../support/SocketClient.ts"
 import { stoppableDaemon } from "../support/StoppableDaemon.ts"
 import { manualSandbox, migratedDatabase } from "../support/TestDaemon.ts"
 
@@ -67,6 +68,26 @@ describe("while the database is away", () => {
       40_000
     )
   }
+})
+
+describe("connections to the database that are neither open nor closed", () => {
+  it.live("are given up: what is published is announced, and the daemon stops", () =>
+    Effect.gen(function*() {
+      const sandbox = yield* manualSandbox()
+      const { url: databaseUrl } = yield* migratedDatabase
+      const proxy = yield* faultProxy(databaseUrl)
+      const { stop, url } = yield* stoppableDaemon(proxy.url, sandbox)
+      const { store } = yield* stoppableDaemon(databaseUrl, sandbox, { KILLMAILD_FEEDS: "" })
+      const { frame, send } = yield* connectSocket(url)
+      send({ action: "subscribe", id: "all" })
+      yield* frame(({ type }) => type === "caught_up")
+      proxy.apply({ kind: "half-open" })
+      yield* store([killmail])
+      yield* frame(({ type }) => type === "killmail")
+      const began = performance.now()
+      yield* stop
+      assert.isBelow(performance.now() - began, 60_000)
+    }), 90_000)
 })
 
 describe("a daemon", () => {
