@@ -9,8 +9,8 @@ export type Victim = "daemon" | "jobs" | "both"
 
 /** Lines of the log that are kept for findings. */
 const keptLines = 40
-/** Milliseconds that a daemon gets to stop. */
-const stopMillis = 20_000
+/** Milliseconds that a daemon gets to stop; with silent connections to Postgres it waits for several deadlines. */
+const stopMillis = 45_000
 
 export interface Processes {
   readonly pids: () => { readonly daemon: number | undefined; readonly jobs: number | undefined }

@@ -43,11 +43,16 @@ export const subscribe = (name: string, url: string): Subscriber => {
     heard: () => heard,
     findings: (publications) => {
       const wrong = heard.findIndex((sequence, index) => sequence !== index + 1)
-      const at = wrong < 0 ? "" : `, and after ${heard[wrong - 1] ?? "nothing"} came ${heard[wrong]}`
+      const at = wrong < 0 ? "" : `: after ${heard[wrong - 1] ?? "nothing"} came ${heard[wrong]}`
+      const all = new Set(heard)
+      const missing = Array.from({ length: publications }, (_, index) => index + 1).filter((n) => !all.has(n))
       return [
         ...(wrong < 0 && heard.length === publications
           ? []
-          : [`I9 ${name} heard ${heard.length} publications, not 1 to ${publications} in order${at}`]),
+          : [
+            `I9 ${name} heard ${heard.length} publications, not 1 to ${publications} in order${at}; ` +
+            `${missing.length} are missing: ${missing.slice(0, 5).join(", ")}`
+          ]),
         ...(killmails.size === heard.length ? [] : [`I9 ${name} heard of ${killmails.size} killmails in all`]),
         ...errors.slice(0, 3).map((error) => `I9 ${name} was told ${error}`)
       ]
