@@ -88,6 +88,9 @@ const cause = Effect.fnUntraced(function*(rig: Rig, directory: string, event: Ev
   }
 })
 
+/** After it, in milliseconds: what was on its way is nobody's until the deadlines of who waits for it are over. */
+const excusedMillis = (event: Event): number => event.kind === "network" ? 16_000 : 500
+
 /** Milliseconds from then to the next killmail stored, silences shorter than that left out. */
 const recoveryFrom = Effect.fnUntraced(function*({ sql }: Rig, from: number, to: number) {
   const rows = yield* sql<{ at: number }>`
@@ -139,7 +142,7 @@ export const run = (plan: Plan): Effect.Effect<Outcome, unknown> =>
         const at = Date.now()
         const ended = yield* cause(rig, directory, event)
         past.push({ event: nameOf(event), began: at, ended })
-        yield* Effect.forkScoped(Effect.delay(Fiber.interrupt(excused), "500 millis"))
+        yield* Effect.forkScoped(Effect.delay(Fiber.interrupt(excused), excusedMillis(event)))
       }
       const next = yield* Fiber.join(publishing)
       yield* storedAtLeast(rig, plan.killmails)
