@@ -8,8 +8,14 @@ import { SqlClient } from "effect/sql"
 export default Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
 
-  /** As in the reader of killmails: what has a sequence was told to the world, the rest has its time. */
-  const isPublic = sql.literal("(ledger.sequence is not null or ledger.visible_from <= now())")
+  // What has a sequence was told to the world, the rest has its time. The ledger tells the month of an id. Were both
+  // columns compared for equality, Postgres would expect one row in a million to be public, and sort all of them for the
+  // newest ten.
+  const publicOnes = (table: "killmails" | "attackers") =>
+    sql.literal(`${table} as public
+    join killmail_ledger as ledger on ledger.killmail_id = public.killmail_id
+      and public.killmail_time between ledger.killmail_time and ledger.killmail_time
+      and (ledger.sequence is not null or ledger.visible_from <= now())`)
 
   // As ESI nests them. What follows a container is the first thing in it, as ordinals count depth first.
   const itemColumns = sql.literal(`ordinal, parent_ordinal, item_type_id, flag, singleton, quantity_dropped,
@@ -42,42 +48,36 @@ export default Effect.gen(function*() {
 
   yield* sql`
     create view kill_facts as
-    select killmail_id, killmail_time as kill_time, solar_system_id as system_id, total_value, points,
+    select public.killmail_id, public.killmail_time as kill_time, solar_system_id as system_id, total_value, points,
       case when x is not null then json_build_object('x', x, 'y', y, 'z', z) end as position,
       (
         select coalesce(json_agg(${
-    itemJson("contents_json(killmail_time, killmail_id, ordinal)")
+    itemJson("contents_json(public.killmail_time, public.killmail_id, ordinal)")
   } order by ordinal), '[]')
         from (
           select ${itemColumns}
           from items
-          where items.killmail_time = killmails.killmail_time and items.killmail_id = killmails.killmail_id
+          where items.killmail_time = public.killmail_time and items.killmail_id = public.killmail_id
         ) as item
         where parent_ordinal is null
       ) as items
-    from killmails
-    join killmail_ledger ledger using (killmail_time, killmail_id)
-    where ${isPublic}`
+    from ${publicOnes("killmails")}`
 
   yield* sql`
     create view kill_victims as
-    select killmail_id, victim_character_id as character_id, victim_corporation_id as corporation_id,
+    select public.killmail_id, victim_character_id as character_id, victim_corporation_id as corporation_id,
       victim_alliance_id as alliance_id, victim_ship_type_id as ship_type_id, victim_damage_taken as damage_taken,
-      killmail_time as kill_time, coalesce(main_character_id, victim_character_id) as main_character_id
-    from killmails
-    join killmail_ledger ledger using (killmail_time, killmail_id)
-    left join character_groups on character_groups.character_id = victim_character_id
-    where ${isPublic}`
+      public.killmail_time as kill_time, coalesce(main_character_id, victim_character_id) as main_character_id
+    from ${publicOnes("killmails")}
+    left join character_groups on character_groups.character_id = victim_character_id`
 
   yield* sql`
     create view kill_attackers as
-    select killmail_id, attackers.character_id, corporation_id, alliance_id, damage_done, final_blow, security_status,
-      ship_type_id, weapon_type_id,
-      killmail_time as kill_time, coalesce(main_character_id, attackers.character_id) as main_character_id
-    from attackers
-    join killmail_ledger ledger using (killmail_time, killmail_id)
-    left join character_groups on character_groups.character_id = attackers.character_id
-    where ${isPublic}`
+    select public.killmail_id, public.character_id, corporation_id, alliance_id, damage_done, final_blow,
+      security_status, ship_type_id, weapon_type_id,
+      public.killmail_time as kill_time, coalesce(main_character_id, public.character_id) as main_character_id
+    from ${publicOnes("attackers")}
+    left join character_groups on character_groups.character_id = public.character_id`
 
   // Who shot at their own ship is its victim.
   yield* sql`
@@ -95,7 +95,7 @@ export default Effect.gen(function*() {
 
   yield* sql`
     create view losses_fact as
-    select killmail_id, victim_character_id as character_id, killmail_time as kill_time,
+    select public.killmail_id, victim_character_id as character_id, public.killmail_time as kill_time,
       victim_ship_type_id as ship_type_id, solar_system_id as system_id, total_value, attacker_count,
       (select json_agg(
           json_strip_nulls(json_build_object(
@@ -110,11 +110,10 @@ export default Effect.gen(function*() {
             'security_status', security_status))
           order by ordinal)
         from attackers
-        where attackers.killmail_time = killmails.killmail_time and attackers.killmail_id = killmails.killmail_id
+        where attackers.killmail_time = public.killmail_time and attackers.killmail_id = public.killmail_id
       ) as attackers,
       coalesce(main_character_id, victim_character_id) as main_character_id
-    from killmails
-    join killmail_ledger ledger using (killmail_time, killmail_id)
+    from ${publicOnes("killmails")}
     left join character_groups on character_groups.character_id = victim_character_id
-    where victim_character_id is not null and ${isPublic}`
+    where victim_character_id is not null`
 })

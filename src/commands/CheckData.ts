@@ -42,9 +42,9 @@ export const checkDataCommand = Command.make("check-data", flags, (input) =>
     Command.withDescription("Check the integrity, values and age of what is stored; exit status 1 on any fault")
   )
 
-const textOf = ({ agreement, causes, checks, day, killmails }: Report): string =>
+const textOf = ({ agreement, causes, checks, day, killmails, stored }: Report): string =>
   [
-    `Looked at ${killmails} killmails${day === null ? "" : ` of ${day}`}.`,
+    `Looked at ${killmails} killmails${day === null ? `, of about ${stored}` : ` of ${day}`}.`,
     table(["check", "", "finding"], checks.map(({ finding, name, ok }) => [name, ok ? "ok" : "FAULT", finding])),
     ...checks.filter(({ ok }) => !ok).map(repairOf),
     table(

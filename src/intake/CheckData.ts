@@ -19,7 +19,9 @@ export interface Check {
 
 export interface Report {
   readonly day: Day | null
+  /** How many were looked at, and about how many there are. */
   readonly killmails: number
+  readonly stored: number
   readonly checks: ReadonlyArray<Check>
   readonly agreement: ReadonlyArray<FieldAgreement>
   /** The commonest first. */
@@ -58,6 +60,7 @@ export const checkData = Effect.fn("checkData")(
     const report: Report = {
       day: day ?? null,
       killmails: keys.length,
+      stored: yield* checks.count,
       checks: [
         ...integrityOf(parts),
         ...yield* upkeep,
