@@ -17,6 +17,7 @@ import { readArchives, writeArchives } from "./Archived.ts"
 import { copy, prepareMonths } from "./Copy.ts"
 import { cpuOfTree } from "./Cpu.ts"
 import { BenchmarkFailed, Ground } from "./Ground.ts"
+import type { Throughput } from "./Ingest.ts"
 import { seed } from "./Mails.ts"
 import { median } from "./Quantiles.ts"
 
@@ -44,13 +45,11 @@ export interface ImportReport {
     readonly postgres: string
   }
   readonly killmails: number
-  readonly perSecond: number
-  /** Killmails a second by COPY, before and after. */
-  readonly copyPerSecond: ReadonlyArray<number>
+  readonly imported: Throughput
+  /** Before and after. */
+  readonly copies: ReadonlyArray<Throughput>
+  /** The import's rate as a share of the copies'. */
   readonly ratio: number
-  /** Microseconds of CPU a killmail; null where nothing tells. */
-  readonly nodeMicros: number | null
-  readonly postgresMicros: number | null
   /** Of all processes but Postgres, at its peak; null where nothing tells. */
   readonly peakMegabytes: number | null
   readonly disk: ReadonlyArray<DiskUse>
@@ -88,7 +87,7 @@ export const importHistory = Effect.fnUntraced(function*(plan: Plan, tell: (step
   yield* settle
   yield* tell("COPY again")
   const after = yield* copied(mails.slice(half))
-  const copyPerSecond = [before, after]
+  const copies = [before, after]
   return {
     benchmark: "import",
     machine: {
@@ -98,18 +97,36 @@ export const importHistory = Effect.fnUntraced(function*(plan: Plan, tell: (step
       postgres: server
     },
     ...imported,
-    copyPerSecond,
-    ratio: imported.perSecond / ((before + after) / 2),
+    copies,
+    ratio: 2 * imported.imported.perSecond / (before.perSecond + after.perSecond),
     disk: yield* diskUse(imported.killmails)
   } satisfies ImportReport as ImportReport
 })
 
 const copied = (mails: Parameters<typeof copy>[0]) =>
   Effect.gen(function*() {
+    const { postgresCpu } = yield* Ground
     const began = performance.now()
+    const [node, postgres] = [process.cpuUsage(), yield* postgresCpu]
     yield* copy(mails)
-    return Math.round(mails.length / (performance.now() - began) * 1000)
+    const seconds = (performance.now() - began) / 1000
+    const { system, user } = process.cpuUsage(node)
+    return throughputOf(mails.length, seconds, (system + user) / 1000, difference(postgres, yield* postgresCpu))
   })
+
+/** CPU in milliseconds. */
+const throughputOf = (
+  killmails: number,
+  seconds: number,
+  node: number | undefined,
+  postgres: number | undefined
+): Throughput => {
+  const micros = (millis: number | undefined) => millis === undefined ? null : Math.round(millis * 1000 / killmails)
+  return { perSecond: Math.round(killmails / seconds), nodeMicros: micros(node), postgresMicros: micros(postgres) }
+}
+
+const difference = (before: number | undefined, after: number | undefined): number | undefined =>
+  before === undefined || after === undefined ? undefined : after - before
 
 /** The sandbox's static data, and a price of every type for every day that counts. */
 const prepareFacts = Effect.gen(function*() {
@@ -156,15 +173,9 @@ const runImport = Effect.fnUntraced(function*(archives: string) {
   yield* Effect.promise(() => ended)
   if (child.exitCode !== 0) return yield* new BenchmarkFailed({ message: "The import did not end well." })
   const { killmails, seconds } = JSON.parse(said) as { readonly killmails: number; readonly seconds: number }
-  const postgresAfter = yield* postgresCpu
-  const micros = (millis: number | undefined) => millis === undefined ? null : Math.round(millis * 1000 / killmails)
   return {
     killmails,
-    perSecond: Math.round(killmails / seconds),
-    nodeMicros: micros(nodeMillis),
-    postgresMicros: micros(
-      postgresAfter === undefined || postgresBefore === undefined ? undefined : postgresAfter - postgresBefore
-    ),
+    imported: throughputOf(killmails, seconds, nodeMillis, difference(postgresBefore, yield* postgresCpu)),
     peakMegabytes,
     tenths: tenthsOf(points, killmails)
   }

@@ -3,6 +3,7 @@ import { Console, Effect, Option, Redacted } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Ground } from "../benchmarks/Ground.ts"
 import type { ImportReport } from "../benchmarks/Import.ts"
+import type { Throughput } from "../benchmarks/Ingest.ts"
 import { json, print, table } from "./Output.ts"
 import { refuse } from "./Refusal.ts"
 
@@ -27,20 +28,36 @@ const flags = {
   json
 }
 
-const unknown = (value: number | null, unit: string) => value === null ? "unknown" : `${value} ${unit}`
+const micros = (value: number | null): string => value === null ? "unknown" : `${value} µs`
+
+const throughputRow = (what: string, { nodeMicros, perSecond, postgresMicros }: Throughput) => [
+  what,
+  `${perSecond}/s`,
+  micros(nodeMicros),
+  micros(postgresMicros)
+]
 
 const textOf = (report: ImportReport, loss: number): string => {
-  const { copyPerSecond, disk, killmails, machine, nodeMicros, peakMegabytes, perSecond, postgresMicros, ratio } =
-    report
+  const { copies, disk, imported, killmails, machine, peakMegabytes, ratio, tenths } = report
   const total = disk.reduce((sum, { indexes, rows }) => sum + rows + indexes, 0)
   return `${machine.cores} cores, ${machine.platform}, Node ${machine.node}, ${machine.postgres}
 
-Import: ${killmails} killmails, from packed archives to committed and indexed rows, at ${perSecond}/s, of which
-${unknown(nodeMicros, "µs")} of CPU a killmail are Node's and ${unknown(postgresMicros, "µs")} Postgres'.
-COPY of killmails that are read already into tables with all indexes: ${copyPerSecond.join("/s before and ")}/s after.
+${killmails} killmails, from packed archives to rows that are committed and indexed. COPY writes such killmails, which are read
+already, into tables with all indexes, and nothing else. CPU is that of all processes, a killmail.
+
+${
+    table(
+      ["", "killmails", "CPU of Node", "CPU of Postgres"],
+      [
+        throughputRow("import", imported),
+        ...copies.map((copy) => throughputRow("COPY", copy))
+      ]
+    )
+  }
+
 Import as a share of COPY: ${ratio.toFixed(2)}
-Peak memory of all processes but Postgres: ${unknown(peakMegabytes, "MB")}
-Killmails a second in each tenth: ${report.tenths.join(" ")}; the last three are ${
+Peak memory of all processes but Postgres: ${peakMegabytes === null ? "unknown" : `${peakMegabytes} MB`}
+Killmails a second in each tenth: ${tenths.join(" ")}; the last three are ${
     (100 * loss).toFixed(0)
   } % slower than the first
 
