@@ -66,11 +66,12 @@ const agree = (ours: Word, theirs: Word, field: ComparedField): boolean =>
     ? Math.abs(Number(ours) - Number(theirs)) <= tolerance * Number(theirs)
     : String(ours) === String(theirs)
 
-/** PHP writes a list with holes as an object. */
-const labelsIn = (labels: unknown): ReadonlyArray<string> | undefined =>
-  typeof labels === "object" && labels !== null
-    ? Object.values(labels).filter((label) => typeof label === "string")
-    : undefined
+/** PHP writes a list with holes as an object. Blocks of years ago name labels otherwise, and none by the time of day. */
+const labelsIn = (labels: unknown): ReadonlyArray<string> | undefined => {
+  const list = typeof labels === "object" && labels !== null ? Object.values(labels) : []
+  const read = list.filter((label) => typeof label === "string")
+  return read.some((label) => label.startsWith("tz:")) ? read : undefined
+}
 
 /** They need other mails, which we do not look at. */
 const notOurs: ReadonlySet<string> = new Set(["padding", "ganked"])

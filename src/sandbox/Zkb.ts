@@ -67,10 +67,9 @@ const labelsOf = (
   const size = sizes.find(({ least }) => value >= least)
   const place = placeOf(killmail.solar_system_id)
   return [
-    `tz:${hour < 4 ? "use" : hour < 8 ? "usw" : hour < 12 ? "au" : hour < 16 ? "ru" : "eu"}`,
+    `tz:${hour < 4 || hour > 21 ? "use" : hour < 8 ? "usw" : hour < 14 ? "au" : hour < 17 ? "ru" : "eu"}`,
     `cat:${category}`,
-    crowd === undefined ? "#:1" : `#:${crowd}+`,
-    ...(verdict.solo ? ["solo"] : []),
+    verdict.solo ? "solo" : crowd === undefined ? "#:1" : `#:${crowd}+`,
     verdict.npc ? "npc" : "pvp",
     ...(verdict.awox ? ["awox"] : []),
     ...(hullOf(killmail.victim.ship_type_id) === "capital" ? ["capital"] : []),

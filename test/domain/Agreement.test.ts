@@ -46,11 +46,11 @@ describe("zKillboard's words and ours", () => {
         { field: "points", ours: 7, theirs: 8, verdict: "differ" }
       ]
     )
-    const [labels] = only("labels", { labels: ["cat:6", "capital"] })
+    const [labels] = only("labels", { labels: ["tz:us", "cat:6", "capital"] })
     assert.deepStrictEqual(labels, {
       field: "labels",
       ours: ["cat:6", "pvp", "solo", "tz:eu"],
-      theirs: ["capital", "cat:6"],
+      theirs: ["capital", "cat:6", "tz:us"],
       verdict: "differ"
     })
   })
@@ -70,6 +70,7 @@ describe("zKillboard's words and ours", () => {
     assert.deepStrictEqual(verdicts(said, { labels: { 0: "cat:6", 2: "pvp", 3: "solo", 7: "tz:eu" } }), {
       labels: "agree"
     })
+    assert.deepStrictEqual(only("labels", { labels: ["10+", "nullsec", "pvp"] }), [])
     for (const odd of [null, undefined, "?", [], {}, { npc: null, points: "7", totalValue: [], labels: "pvp" }]) {
       assert.deepStrictEqual(verdicts(said, odd), {}, JSON.stringify(odd))
     }

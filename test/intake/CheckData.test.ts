@@ -130,12 +130,12 @@ describe.concurrent("a check of data", () => {
         ])
 
         yield* sql`update killmails set zkb = ${
-          JSON.stringify(zkbOf({ totalValue: 1, labels: ["pvp", "#:1"] }))
+          JSON.stringify(zkbOf({ totalValue: 1, labels: ["tz:au", "pvp", "#:1"] }))
         }::jsonb`
         const { causes } = yield* check(yesterday)
         assert.deepStrictEqual(causes.map(({ cause, field, killmails }) => [field, killmails, cause]), [
           ["total_value", 3, "most of it is Rifter (market)"],
-          ["labels", 3, "+cat:6 +loc:highsec +solo +tz:au -#:1"]
+          ["labels", 3, "+cat:6 +loc:highsec +solo -#:1"]
         ])
       })
     ))

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { PrometheusMetrics } from "effect/observability"
 import { SqlClient } from "effect/sql"
 import { type Heard, hearingOf } from "../../src/intake/Hearing.ts"
 import { FeedStore } from "../../src/store/FeedStore.ts"
@@ -77,6 +78,27 @@ describe.concurrent("zKillboard's block of a stored killmail", () => {
         const before = yield* version
         yield* hear("r2z2", { npc: false, points: 1 })
         assert.deepStrictEqual(yield* version, before)
+      })
+    ))
+})
+
+describe.concurrent("zKillboard's words and ours", () => {
+  it.live("are counted where they agree and where not, each time that zKillboard's change", () =>
+    withStores(() =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        yield* store({ points: 1 })
+        yield* sql`
+          update killmails
+          set valuation_version = 1, is_npc = false, is_solo = true, is_awox = false, points = 3, total_value = 100,
+            unpriced_items = 1, labels = '{pvp}'`
+        yield* hear("r2z2", { solo: true, points: 2, totalValue: 500 })
+        const page = yield* PrometheusMetrics.format()
+        for (
+          const [field, verdict] of [["solo", "agree"], ["points", "differ"], ["total_value", "unpriced"]] as const
+        ) {
+          assert.include(page, `killmaild_agreement_total{field="${field}",verdict="${verdict}"} 1`)
+        }
       })
     ))
 })
