@@ -11,6 +11,7 @@ import { Imports } from "./store/Imports.ts"
 import { KillmailReader } from "./store/KillmailReader.ts"
 import { KillmailStore } from "./store/KillmailStore.ts"
 import { Leases } from "./store/Leases.ts"
+import { Listening } from "./store/Listening.ts"
 import { Maintenance } from "./store/Maintenance.ts"
 import { MapActivityStore } from "./store/MapActivityStore.ts"
 import { Names } from "./store/Names.ts"
@@ -28,6 +29,7 @@ export const stores = Layer.mergeAll(
   Leases.layer,
   RateLimits.layer,
   CachedData.layer,
+  Listening.layer,
   Maintenance.layer,
   StaticDataImports.layer,
   StaticDataStore.layer,

@@ -10,7 +10,7 @@ import { idsOf, type KillmailDocument, toDocument } from "../domain/Document.ts"
 import { within } from "../store/Deadline.ts"
 import { KillmailReader, type Publication } from "../store/KillmailReader.ts"
 import { publicationsChannel } from "../store/KillmailStore.ts"
-import { listen } from "../store/Listening.ts"
+import { Listening } from "../store/Listening.ts"
 import { Names } from "../store/Names.ts"
 import { Revaluations } from "../store/Revaluations.ts"
 import { messageOf } from "../telemetry/Messages.ts"
@@ -63,6 +63,7 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
     LiveKillmails,
     Effect.gen(function*() {
       const pg = yield* PgClient.PgClient
+      const { listen } = yield* Listening
       const reader = yield* KillmailReader
       const revaluations = yield* Revaluations
       const names = yield* Names

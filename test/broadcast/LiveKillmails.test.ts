@@ -1,4 +1,3 @@
-import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Layer, Queue, Redacted } from "effect"
 import type { SqlError } from "effect/sql"
@@ -6,6 +5,7 @@ import { LiveKillmails } from "../../src/broadcast/LiveKillmails.ts"
 import * as Database from "../../src/store/Database.ts"
 import { KillmailReader } from "../../src/store/KillmailReader.ts"
 import { KillmailStore, publicationsChannel } from "../../src/store/KillmailStore.ts"
+import { Listening } from "../../src/store/Listening.ts"
 import { Names } from "../../src/store/Names.ts"
 import { Revaluations } from "../../src/store/Revaluations.ts"
 import { mailOf, newKillmail } from "../support/Mails.ts"
@@ -13,14 +13,7 @@ import { withStores } from "../support/Stores.ts"
 import { migratedDatabase } from "../support/TestDaemon.ts"
 
 /** No NOTIFY ever comes. */
-const deafForEver = Layer.effect(
-  PgClient.PgClient,
-  Effect.map(PgClient.PgClient, (pg) =>
-    new Proxy(pg, {
-      get: (target, name) =>
-        name === "listen" ? () => Queue.unbounded<never, SqlError.SqlError>() : Reflect.get(target, name)
-    }))
-)
+const deafForEver = Layer.succeed(Listening, { listen: () => Queue.unbounded<never, SqlError.SqlError>() })
 
 describe("a listening connection that lives and hears nothing", () => {
   it.live("is given up for another when a NOTIFY of our own does not come back", () =>
@@ -29,23 +22,19 @@ describe("a listening connection that lives and hears nothing", () => {
       const again = yield* Deferred.make<ReadonlyArray<string>>()
       const channels: Array<string> = []
       const deaf = Layer.effect(
-        PgClient.PgClient,
-        Effect.map(PgClient.PgClient, (pg) =>
-          new Proxy(pg, {
-            get: (target, name) => {
-              if (name !== "listen") return Reflect.get(target, name)
-              return (channel: string) => {
-                if (channels.push(channel) === 1) return Queue.unbounded<never, SqlError.SqlError>()
-                Deferred.doneUnsafe(again, Effect.succeed(channels))
-                return pg.listen(channel)
-              }
+        Listening,
+        Effect.map(Listening, ({ listen }) =>
+          Listening.of({
+            listen: (channel) => {
+              if (channels.push(channel) === 1) return Queue.unbounded<never, SqlError.SqlError>()
+              Deferred.doneUnsafe(again, Effect.succeed(channels))
+              return listen(channel)
             }
           }))
-      )
+      ).pipe(Layer.provide(Listening.layer))
       yield* Layer.build(
         LiveKillmails.layer.pipe(
-          Layer.provide([KillmailReader.layer, Revaluations.layer, Names.layer]),
-          Layer.provide(deaf),
+          Layer.provide([KillmailReader.layer, Revaluations.layer, Names.layer, deaf]),
           Layer.provide(Database.layer(Redacted.make(url)))
         )
       )

@@ -10,6 +10,7 @@ import { FeedStore } from "../../src/store/FeedStore.ts"
 import { KillmailReader } from "../../src/store/KillmailReader.ts"
 import { KillmailStore } from "../../src/store/KillmailStore.ts"
 import { Leases } from "../../src/store/Leases.ts"
+import { Listening } from "../../src/store/Listening.ts"
 import { Maintenance } from "../../src/store/Maintenance.ts"
 import { Names } from "../../src/store/Names.ts"
 import { Revaluations } from "../../src/store/Revaluations.ts"
@@ -25,6 +26,7 @@ const stores = Layer.mergeAll(
   KillmailReader.layer,
   KillmailStore.layer,
   Leases.layer,
+  Listening.layer,
   Maintenance.layer,
   Names.layer,
   Revaluations.layer
