@@ -1,4 +1,4 @@
-/** Feeds: who named which killmail and when, how far each feed was read, who leads it, and the way into the queue. */
+/** Feeds: who named which killmail and when, how far each was read and what it lacks, who leads it, and the way into the queue. */
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 
@@ -17,8 +17,53 @@ export default Effect.gen(function*() {
     create table feed_cursors (
       feed text primary key,
       cursor bigint,
+      began_at timestamptz not null default now(),
       moved_at timestamptz not null default now(),
       heard_at timestamptz
+    )`
+
+  // What a feed did not tell, or a day lacks: one row for each day of which killmails may be missing. What was killed after
+  // \`since\` was never announced, and is when it is found; without it, nothing is.
+  yield* sql`
+    create table gaps (
+      id bigint generated always as identity primary key,
+      feed text not null,
+      reason text not null,
+      from_cursor bigint,
+      to_cursor bigint,
+      day date not null,
+      since timestamptz,
+      opened_at timestamptz not null default clock_timestamp(),
+      closed_at timestamptz,
+      found integer not null default 0
+    )`
+  yield* sql`create index on gaps (day) where closed_at is null`
+  yield* sql`comment on column gaps.to_cursor is 'the first number after those that are missing'`
+  yield* sql`comment on column gaps.found is 'killmails of this day that were missing here and are somewhere else'`
+
+  // Killmails are heard of some minutes after the kill, so what was published after midnight may be of the day before.
+  yield* sql`
+    create function open_gaps(
+      feed text, reason text, from_cursor bigint, to_cursor bigint, since timestamptz, until timestamptz
+    ) returns void
+    language sql as $$
+      insert into gaps (feed, reason, from_cursor, to_cursor, day, since)
+      select open_gaps.feed, open_gaps.reason, open_gaps.from_cursor, open_gaps.to_cursor, day, open_gaps.since
+      from generate_series(
+        date_trunc('day', (open_gaps.since - interval '15 minutes') at time zone 'UTC'),
+        greatest(open_gaps.since, until) at time zone 'UTC',
+        interval '1 day') day
+    $$`
+
+  // zKillboard's count of each day beside ours. A day whose list was compared at this count is not compared again at the
+  // same, as some killmails cannot be had from anybody.
+  yield* sql`
+    create table days (
+      day date primary key,
+      upstream_total integer not null,
+      stored integer not null,
+      checked_at timestamptz not null default now(),
+      compared_total integer
     )`
 
   // A term fences: whoever holds an older one can move no cursor.

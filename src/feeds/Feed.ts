@@ -9,7 +9,7 @@ import { type Killmail, normaliseTime } from "../domain/Killmail.ts"
 import { type Heard, hearingOf } from "../intake/Hearing.ts"
 import type { SettingInvalid } from "../Settings.ts"
 import { isLostConnection } from "../store/Database.ts"
-import { FeedStore } from "../store/FeedStore.ts"
+import { FeedStore, type Skipped } from "../store/FeedStore.ts"
 import { type Lease, type LeaseLost, Leases } from "../store/Leases.ts"
 import { messageOf } from "../telemetry/Messages.ts"
 import { countError, feedBackoffSeconds, feedCursor, feedLagSeconds, feedRestarts } from "../telemetry/Metrics.ts"
@@ -24,11 +24,8 @@ export interface Actor {
     heard: ReadonlyArray<Heard>,
     cursor?: number
   ) => Effect.Effect<void, SqlError.SqlError | LeaseLost>
-  /** Keeps an unreadable entry as a dead letter and moves on. */
-  readonly skip: (
-    entry: { readonly key: string; readonly text: string; readonly reason: string; readonly error: string },
-    cursor?: number
-  ) => Effect.Effect<void, SqlError.SqlError | LeaseLost>
+  /** Moves on past what cannot be had, and opens a gap, which is filled from elsewhere. */
+  readonly skip: (skipped: Skipped, cursor?: number) => Effect.Effect<void, SqlError.SqlError | LeaseLost>
   /** Tells the supervisor that all is well: the next failure waits shortly. */
   readonly healthy: Effect.Effect<void>
 }
@@ -73,11 +70,11 @@ const actorOf = Effect.fnUntraced(function*(name: string, lease: Lease, onHealth
   const actor: Actor = {
     cursor: Effect.tap(store.cursor(name), (cursor) => noteCursor(Option.getOrUndefined(cursor))),
     hear,
-    skip: (entry, cursor) =>
-      store.skip(lease, entry, cursor).pipe(
+    skip: (skipped, cursor) =>
+      store.skip(lease, skipped, cursor).pipe(
         Effect.andThen(noteCursor(cursor)),
-        Effect.andThen(countError(name, entry.reason)),
-        Effect.andThen(Effect.logWarning(`${name}: ${entry.error}; kept as dead letter ${entry.key}`))
+        Effect.andThen(countError(name, skipped.reason)),
+        Effect.andThen(Effect.logWarning(`${name}: ${skipped.error}; noted as a gap`))
       ),
     healthy: onHealthy
   }

@@ -6,6 +6,7 @@ import { Effect, Option, Schedule, Schema } from "effect"
 import { Id, KillmailHash } from "../domain/Killmail.ts"
 import type { Heard } from "../intake/Hearing.ts"
 import { Settings } from "../Settings.ts"
+import type { Skipped } from "../store/FeedStore.ts"
 import { RateLimits } from "../store/RateLimits.ts"
 import { countFeedRequest } from "../telemetry/Metrics.ts"
 import type { Actor, Source } from "./Feed.ts"
@@ -82,6 +83,14 @@ export const readEntry = (sequence: number, text: string): Reading => {
     },
     rewritten: Schema.is(Id)(sequence_updated) && sequence_updated < sequence ? sequence_updated : undefined
   }
+}
+
+/** The one file of this number, as the gap that it leaves. */
+const unreadable = (sequence: number, reading: Reading & { readonly _tag: "Placeholder" | "Poison" }): Skipped => {
+  const numbers = { from: sequence, to: sequence + 1 }
+  if (reading._tag === "Placeholder") return { reason: "placeholder", error: `file ${sequence} is empty`, numbers }
+  const { error, reason, text } = reading
+  return { reason, error, numbers, entry: { key: `${name}:${sequence}`, text: text.slice(0, 65_536) } }
 }
 
 const budgetFor = (rate: number): Budget =>
@@ -213,14 +222,17 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
       if (next < knownHead && ++denials >= denialsForHole) {
         const live: number = yield* firstLive(next, knownHead, exists)
         const error = `files ${next} to ${live - 1} are not there, going on with ${live}`
-        yield* actor.skip({ key: `${name}:${next}-${live - 1}`, text: "", reason: "hole", error }, live)
+        const after = yield* look(live)
+        const until = after._tag === "Killmail" ? after.heard.publishedAt : undefined
+        yield* actor.skip({ reason: "hole", error, numbers: { from: next, to: live }, until }, live)
         next = live
         polls = denials = 0
         continue
       }
       yield* limits.pause({ bucket: atHead, millis: settings.r2z2Poll, reason: "R2Z2 has no newer file yet" })
       if (polls % pollsBetweenHeads === 0) {
-        knownHead = yield* head
+        // A cache may have an older one, which proves nothing.
+        knownHead = Math.max(knownHead, yield* head)
         if (knownHead < next - headLag) {
           yield* Effect.logWarning(
             `r2z2: its head is ${knownHead}, long before our cursor ${next}: is this the same R2Z2?`
@@ -243,11 +255,8 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
       // Written in place behind a cache: the next answer may be whole.
       yield* Effect.sleep(settings.r2z2Poll)
       continue
-    } else if (reading._tag === "Poison") {
-      const { error, reason, text } = reading
-      yield* actor.skip({ key: `${name}:${next}`, text: text.slice(0, 65_536), reason, error }, next + 1)
     } else {
-      yield* actor.hear([], next + 1)
+      yield* actor.skip(unreadable(next, reading), next + 1)
     }
     tries = 0
     next++

@@ -78,7 +78,8 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
       yield* countFeedRequest(name, "error")
       const digest = createHash("sha1").update(answer.text).digest("hex").slice(0, 16)
       const text = answer.text.slice(0, 65_536)
-      yield* actor.skip({ key: `${name}:${digest}`, text, reason: "undecodable", error: "a package cannot be read" })
+      const entry = { key: `${name}:${digest}`, text }
+      yield* actor.skip({ reason: "undecodable", error: "a package cannot be read", entry })
     } else if (heard.value === null) {
       yield* countFeedRequest(name, "empty")
       yield* actor.healthy

@@ -30,6 +30,22 @@ export interface FeedStatus {
   readonly leader: string | null
 }
 
+/** What a feed has and cannot tell: an entry that nobody can read, or numbers without any. */
+export interface Skipped {
+  /** One of a few words, for `gaps`. */
+  readonly reason: string
+  readonly error: string
+  /** The numbers it is about: the first, and the one after the last. */
+  readonly numbers?: { readonly from: number; readonly to: number }
+  /** When the feed published what comes next, in milliseconds since 1970; now, where that is not known. */
+  readonly until?: number | undefined
+  /** What stands there instead, kept as a dead letter. */
+  readonly entry?: { readonly key: string; readonly text: string }
+}
+
+/** A feed that told nothing for longer may have told it to nobody: New Eden loses a ship every few seconds. */
+const longestSilence = "15 minutes"
+
 /** zKillboard's own, which says so when it changes its mind about a killmail. */
 const rewritingFeed = "r2z2"
 
@@ -37,8 +53,8 @@ export class FeedStore extends Context.Service<FeedStore, {
   readonly cursor: (feed: string) => Effect.Effect<Option.Option<number>, SqlError.SqlError>
   /**
    * Records what a feed said and moves its cursor, in one transaction: the cursor is never ahead of what is stored or
-   * queued. What zKillboard says of a killmail that is here already is kept with it. Returns the number of jobs added.
-   * Fails, with nothing done, when the lease has passed to another replica.
+   * queued. What zKillboard says of a killmail that is here already is kept with it. A long silence before opens a gap.
+   * Returns the number of jobs added. Fails, with nothing done, when the lease has passed to another replica.
    */
   readonly hear: (
     lease: Lease,
@@ -57,10 +73,10 @@ export class FeedStore extends Context.Service<FeedStore, {
     { readonly stored: true } | { readonly stored: false; readonly error: string } | undefined,
     SqlError.SqlError
   >
-  /** Steps over an entry that nobody can read: it is kept as a dead letter, and the cursor moves on. */
+  /** Steps over what cannot be had: the cursor moves on, and a gap opens. */
   readonly skip: (
     lease: Lease,
-    entry: { readonly key: string; readonly text: string; readonly reason: string; readonly error: string },
+    skipped: Skipped,
     cursor: number | undefined
   ) => Effect.Effect<void, SqlError.SqlError | LeaseLost>
   readonly status: Effect.Effect<ReadonlyArray<FeedStatus>, SqlError.SqlError>
@@ -97,7 +113,7 @@ export class FeedStore extends Context.Service<FeedStore, {
 
       // The share lock on the lease makes a successor wait for this transaction, so that no two terms overlap.
       const moveCursor = Effect.fnUntraced(function*(lease: Lease, next: number | undefined, heard: boolean) {
-        const moved = yield* sql`
+        const [moved] = yield* sql<{ since: Date | null; cursor: number | null }>`
           with held as (
             select name from leases where name = ${lease.name} and term = ${lease.term} for share
           )
@@ -106,13 +122,19 @@ export class FeedStore extends Context.Service<FeedStore, {
           on conflict (feed) do update set moved_at = now(),
             cursor = coalesce(excluded.cursor, feed_cursors.cursor),
             heard_at = coalesce(excluded.heard_at, feed_cursors.heard_at)
-          returning feed`
-        if (moved.length === 0) return yield* new LeaseLost({ name: lease.name })
+          returning old.cursor::float8 as cursor,
+            case when new.heard_at - old.heard_at > ${longestSilence}::interval then old.heard_at end as since`
+        if (moved === undefined) return yield* new LeaseLost({ name: lease.name })
+        return moved
       })
+
+      const openDowntime = ({ name }: Lease, cursor: number | null, since: Date) =>
+        sql`select open_gaps(${name}, 'downtime', ${cursor}::bigint, null, ${since}::timestamptz, now())`
 
       const hear: FeedStore["Service"]["hear"] = (lease, hearings, next) =>
         sql.withTransaction(Effect.gen(function*() {
-          yield* moveCursor(lease, next, hearings.length > 0)
+          const { cursor, since } = yield* moveCursor(lease, next, hearings.length > 0)
+          if (since !== null) yield* openDowntime(lease, cursor, since)
           const jobs = hearings.length === 0 ? 0 : yield* callHear(lease.name, hearings)
           if (jobs < hearings.length) yield* keepWords(lease.name, hearings)
           yield* crashPoint("hearing written, not committed")
@@ -139,16 +161,32 @@ export class FeedStore extends Context.Service<FeedStore, {
           ([row]) => row
         )
 
-      const skip: FeedStore["Service"]["skip"] = (lease, entry, next) =>
+      const keep = ({ error, reason }: Skipped, { key, text }: NonNullable<Skipped["entry"]>) =>
+        sql`
+          insert into dead_letters (task, key, payload, reason, error, attempts)
+          values ('feed', ${key}, ${JSON.stringify(text)}::json, ${reason}, ${pgText(error)}, 1)
+          on conflict (task, key) do update set payload = excluded.payload, reason = excluded.reason,
+            error = excluded.error, attempts = dead_letters.attempts + 1, at = now()`
+
+      // What comes after a hole is as good as heard: only a silence from then on is another gap.
+      const skip: FeedStore["Service"]["skip"] = (lease, skipped, next) =>
         sql.withTransaction(Effect.gen(function*() {
+          const { entry, numbers, reason, until } = skipped
           yield* moveCursor(lease, next, false)
           yield* sql`
-            insert into dead_letters (task, key, payload, reason, error, attempts)
-            values ('feed', ${entry.key}, ${JSON.stringify(entry.text)}::json, ${entry.reason}, ${
-            pgText(entry.error)
-          }, 1)
-            on conflict (task, key) do update set payload = excluded.payload, reason = excluded.reason,
-              error = excluded.error, attempts = dead_letters.attempts + 1, at = now()`
+            with gap as (
+              select coalesce(heard_at, began_at) as since,
+                coalesce(to_timestamp(${until === undefined ? null : until / 1000}::float8), now()) as until
+              from feed_cursors
+              where feed = ${lease.name}
+            ),
+            opened as (
+              select since, until, open_gaps(${lease.name}, ${reason}, ${numbers?.from ?? null}::bigint,
+                ${numbers?.to ?? null}::bigint, since, until)
+              from gap
+            )
+            update feed_cursors set heard_at = greatest(since, until) from opened where feed = ${lease.name}`
+          if (entry !== undefined) yield* keep(skipped, entry)
           yield* crashPoint("unreadable file kept, not committed")
         }))
 
@@ -163,7 +201,7 @@ export class FeedStore extends Context.Service<FeedStore, {
         hearByHand: (hearing) => promptly(hearByHand(hearing)),
         isRefused: (key) => promptly(isRefused(key)),
         endOf: (killmailId, key) => promptly(endOf(killmailId, key)),
-        skip: (lease, entry, next) => promptly(skip(lease, entry, next)),
+        skip: (lease, skipped, next) => promptly(skip(lease, skipped, next)),
         status: promptly(status)
       })
     })

@@ -71,7 +71,7 @@ describe("a package of RedisQ", () => {
 })
 
 describe("a daemon that was away for long", () => {
-  it.live("goes on where R2Z2 still has files, and asks for each lost number in vain but a few times", () =>
+  it.live("goes on where R2Z2 still has files, and notes as a gap what it has not", () =>
     Effect.gen(function*() {
       const sandbox = yield* manualSandbox()
       const { context } = yield* startDaemon(sandbox)
@@ -80,12 +80,17 @@ describe("a daemon that was away for long", () => {
           const mail = killmailOf("away", k)
           return sandbox.publishR2z2({ esi: mail.killmail, hash: mail.hash })
         }
-        publish(0)
+        const last = publish(0)
         yield* eventually((sql) => sql`select from killmail_ledger`, (rows) => rows.length === 1)
         for (let hole = 0; hole < 500; hole++) sandbox.publishR2z2("hole")
         for (let k = 1; k < 120; k++) publish(k)
         yield* eventually((sql) => sql`select from killmail_ledger`, (rows) => rows.length === 120)
         assert.isBelow(sandbox.requests().filter(({ status }) => status === 404).length, 150)
+        const sql = yield* SqlClient.SqlClient
+        assert.deepStrictEqual(
+          yield* sql`select reason, from_cursor::int as from, to_cursor::int as to, closed_at from gaps`,
+          [{ reason: "hole", from: last + 1, to: last + 501, closed_at: null }]
+        )
         assert.deepStrictEqual(sandbox.violations(), [])
       }).pipe(Effect.provide(context))
     }))

@@ -201,7 +201,7 @@ export const audit = Effect.fnUntraced(function*(feed: { readonly name: string; 
   return findings
 })
 
-/** Files before the cursor, and not long before it, of whose killmail there is nothing: no row, no job, no letter. */
+/** Files before the cursor, and not long before it, of whose killmail there is nothing: no row, no job, no letter, no gap. */
 export const aheadOfCursor = (sql: SqlClient.SqlClient, feed: string, lookBack: number) =>
   sql`
     select sequence::text
@@ -209,7 +209,8 @@ export const aheadOfCursor = (sql: SqlClient.SqlClient, feed: string, lookBack: 
     where sequence < cursor and (${lookBack} = 0 or sequence >= cursor - ${lookBack}::bigint)
       and not exists (select from killmail_ledger where killmail_id = named)
       and not exists (select from graphile_worker._private_jobs jobs where jobs.key = files.key)
-      and not exists (select from dead_letters letters where letters.key in (files.key, files.letter->>'key'))`
+      and not exists (select from dead_letters letters where letters.key in (files.key, files.letter->>'key'))
+      and not exists (select from gaps where sequence >= from_cursor and sequence < to_cursor)`
 
 /** Where a secret that only the daemon was given is to be read. */
 export const leaks = Effect.fnUntraced(function*(secret: string) {

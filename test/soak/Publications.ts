@@ -14,7 +14,7 @@ export interface Letter {
 /** One number of R2Z2, and what has to become of it. */
 export interface File {
   readonly sequence: number
-  /** Undefined is a hole. */
+  /** Undefined is a hole, which is to open a gap. */
   readonly text: string | undefined
   /** Whom a reader of it hears of. */
   readonly named?: number
@@ -71,12 +71,7 @@ export const trueFile = (sequence: number, mail: Mail, draw: number): File => {
   return { sequence, text, named: killmail.killmail_id, key, mail, ...(needsEsi ? { forEsi: mail } : {}) }
 }
 
-/** Never two in a row, which would be one letter. */
-const hole = (sequence: number): File => ({
-  sequence,
-  text: undefined,
-  letter: { task: "feed", key: `r2z2:${sequence}-${sequence}`, reason: "hole" }
-})
+const hole = (sequence: number): File => ({ sequence, text: undefined })
 
 export const unreadable = (sequence: number): File => ({
   sequence,

@@ -114,12 +114,53 @@ describe.concurrent("a feed that hears of killmails", () => {
         yield* sql`update leases set term = term + 1`
         const heard = yield* Effect.flip(feeds.hear(lease, [hearing("r2z2", heardOf(mailOf("lost", 1)))], 42))
         assert.strictEqual(heard._tag, "LeaseLost")
-        const entry = { key: "r2z2:42", text: "?", reason: "undecodable", error: "?" }
-        assert.strictEqual((yield* Effect.flip(feeds.skip(lease, entry, 43)))._tag, "LeaseLost")
+        const skipped = { reason: "undecodable", error: "?", entry: { key: "r2z2:42", text: "?" } }
+        assert.strictEqual((yield* Effect.flip(feeds.skip(lease, skipped, 43)))._tag, "LeaseLost")
         assert.deepStrictEqual(yield* feeds.cursor("r2z2"), Option.some(41))
         assert.deepStrictEqual(yield* queued, [])
         assert.deepStrictEqual(yield* sightings, [])
         assert.deepStrictEqual(yield* sql`select from dead_letters`, [])
+        assert.deepStrictEqual(yield* sql`select from gaps`, [])
+      })
+    ))
+
+  it.live("opens a gap for each day in which killmails may have been published that it steps over", () =>
+    withFeed(({ feeds, lease }) =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        // Days are UTC's, wherever the session is.
+        yield* sql`select set_config('timezone', 'Asia/Kathmandu', false)`
+        yield* feeds.hear(lease, [], 41)
+        yield* sql`update feed_cursors set heard_at = '2026-03-01T00:05:00Z'`
+        const numbers = { from: 41, to: 900 }
+        const until = Date.parse("2026-03-02T23:59:00Z")
+        yield* feeds.skip(lease, { reason: "hole", error: "they are not there", numbers, until }, 900)
+        const gap = { feed: "r2z2", reason: "hole", from_cursor: 41, to_cursor: 900, closed_at: null, found: 0 }
+        assert.deepStrictEqual(
+          yield* sql`
+            select feed, reason, from_cursor::int, to_cursor::int, day::text, closed_at, found from gaps order by day`,
+          ["2026-02-28", "2026-03-01", "2026-03-02"].map((day) => ({ ...gap, day }))
+        )
+        // What came after the hole was a while ago, too.
+        yield* feeds.hear(lease, [hearing("r2z2", heardOf(mailOf("after", 1)))], 901)
+        const [downtime] = yield* sql`
+          select min(day)::text as first, max(day) = (now() at time zone 'UTC')::date as "isUntilToday",
+            min(from_cursor)::int as cursor, min(since) = '2026-03-02T23:59:00Z' as "isSinceThen"
+          from gaps where reason = 'downtime'`
+        assert.deepStrictEqual(downtime, { first: "2026-03-02", isUntilToday: true, cursor: 900, isSinceThen: true })
+      })
+    ))
+
+  it.live("opens no gap as long as it hears of killmails now and then", () =>
+    withFeed(({ feeds, lease }) =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        for (const cursor of [1, 2]) {
+          yield* feeds.hear(lease, [hearing("r2z2", heardOf(mailOf("now and then", cursor)))], cursor)
+          yield* sql`update feed_cursors set heard_at = heard_at - interval '14 minutes'`
+        }
+        yield* feeds.hear(lease, [], 3)
+        assert.deepStrictEqual(yield* sql`select from gaps`, [])
       })
     ))
 
@@ -127,9 +168,10 @@ describe.concurrent("a feed that hears of killmails", () => {
     withFeed(({ feeds, lease }) =>
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
-        const entry = { key: "r2z2:42", text: "<\0 \ud800 \\u0000>", reason: "undecodable", error: "not \0 this" }
-        yield* feeds.skip(lease, entry, 43)
-        yield* feeds.skip(lease, entry, 43)
+        const entry = { key: "r2z2:42", text: "<\0 \ud800 \\u0000>" }
+        const skipped = { reason: "undecodable", error: "not \0 this", entry }
+        yield* feeds.skip(lease, skipped, 43)
+        yield* feeds.skip(lease, skipped, 43)
         assert.deepStrictEqual(yield* sql`select key, payload, reason, error, attempts from dead_letters`, [{
           key: "r2z2:42",
           payload: entry.text,
