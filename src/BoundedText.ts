@@ -5,16 +5,21 @@ import type { HttpClientResponse } from "effect/http"
 /** Bytes; the largest killmails are a few hundred kB, a page of 1,000 of them or a day of market history a few MB. */
 const most = 16 * 1024 * 1024
 
-export class AnswerTooLarge extends Schema.TaggedError<AnswerTooLarge>()("AnswerTooLarge", {}) {
-  override readonly message = `the answer has more than ${most / 1024 / 1024} MiB`
-}
+export class AnswerTooLarge
+  extends Schema.TaggedError<AnswerTooLarge>()("AnswerTooLarge", { message: Schema.String })
+{}
 
-export const boundedBytes = Effect.fnUntraced(function*(response: HttpClientResponse.HttpClientResponse) {
+export const boundedBytes = Effect.fnUntraced(function*(
+  response: HttpClientResponse.HttpClientResponse,
+  mostBytes: number = most
+) {
   const chunks: Array<Uint8Array> = []
   let size = 0
   yield* Stream.runForEach(response.stream, (chunk) => {
     size += chunk.length
-    if (size > most) return Effect.fail(new AnswerTooLarge())
+    if (size > mostBytes) {
+      return Effect.fail(new AnswerTooLarge({ message: `the answer has more than ${mostBytes / 1024 / 1024} MiB` }))
+    }
     chunks.push(chunk)
     return Effect.void
   })

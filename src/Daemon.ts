@@ -7,6 +7,7 @@ import { Readiness } from "./api/Health.ts"
 import { Server } from "./api/Server.ts"
 import { WebSocketServer } from "./api/WebSocketServer.ts"
 import { LiveKillmails } from "./broadcast/LiveKillmails.ts"
+import * as Evekill from "./feeds/Evekill.ts"
 import * as Feed from "./feeds/Feed.ts"
 import * as R2z2 from "./feeds/R2z2.ts"
 import * as Redisq from "./feeds/Redisq.ts"
@@ -23,6 +24,7 @@ import { StaticData } from "./static-data/StaticData.ts"
 import * as Database from "./store/Database.ts"
 import { stores } from "./Stores.ts"
 import { MetricSources } from "./telemetry/MetricSources.ts"
+import { EveKill } from "./upstreams/EveKill.ts"
 
 export const roles = ["feeds", "jobs", "api"] as const
 export type Role = typeof roles[number]
@@ -47,7 +49,11 @@ const database = Layer.unwrap(Effect.map(DatabaseUrl, Database.layer))
 /** The schema is at this program's version before anything else looks at it. */
 const migrated = Layer.effectDiscard(Effect.flatMap(DatabaseUrl, Database.migrate)).pipe(Layer.provideMerge(database))
 
-const sources = { r2z2: Feed.layer(R2z2.source), redisq: Feed.layer(Redisq.source) }
+const sources = {
+  r2z2: Feed.layer(R2z2.source),
+  evekill: Feed.layer(Evekill.source).pipe(Layer.provide(EveKill.layer)),
+  redisq: Feed.layer(Redisq.source)
+}
 
 const feeds = Layer.unwrap(Effect.gen(function*() {
   const settings = yield* Settings

@@ -146,7 +146,7 @@ const listOf = <const A extends string>(
   }
 })
 
-export const feedNames = ["r2z2", "redisq"] as const
+export const feedNames = ["r2z2", "evekill", "redisq"] as const
 export type FeedName = typeof feedNames[number]
 
 const samplerNames = [
@@ -218,7 +218,7 @@ const definitions = {
     undefined,
     "browser origins that may open a WebSocket, `*` for all; same-origin always may"
   ),
-  feeds: listOf("KILLMAILD_FEEDS", "r2z2", feedNames, "where to hear of killmails"),
+  feeds: listOf("KILLMAILD_FEEDS", "r2z2,evekill", feedNames, "where to hear of killmails"),
   r2z2Rate: number(
     "KILLMAILD_R2Z2_RATE",
     "4",
@@ -264,6 +264,11 @@ const definitions = {
     "killmaild",
     "queueID at RedisQ: one a deployment, remembered there for 3 hours"
   )),
+  evekillUrl: baseUrl(
+    "KILLMAILD_EVEKILL_URL",
+    "https://eve-kill.com/api",
+    "EVE-KILL's API: its feed, which remembers a year, and its history"
+  ),
   everefUrl: baseUrl(
     "KILLMAILD_EVEREF_URL",
     "https://data.everef.net",
@@ -367,9 +372,8 @@ const checkTogether = Effect.fnUntraced(function*(values: Values) {
     )
   }
   const mappers = values.wandererSlug === "" ? [] : [values.wandererUrl]
-  const remote = [values.esiUrl, values.r2z2Url, values.sdeUrl, values.everefUrl, ...mappers].find((upstream) =>
-    !isLoopback(upstream)
-  )
+  const { esiUrl, evekillUrl, everefUrl, r2z2Url, sdeUrl } = values
+  const remote = [esiUrl, r2z2Url, sdeUrl, everefUrl, evekillUrl, ...mappers].find((upstream) => !isLoopback(upstream))
   if (values.scheduleSpeed > 1 && remote !== undefined) {
     return yield* refuse(
       "KILLMAILD_SCHEDULE_SPEED",
@@ -415,8 +419,16 @@ export const userAgentFor = (settings: Values, upstream: URL): Effect.Effect<str
     )
 
 /** Whom a feed asks. */
-export const upstreamOf = (settings: Values, feed: FeedName): URL =>
-  feed === "r2z2" ? settings.r2z2Url : Option.getOrThrow(settings.redisqUrl)
+export const upstreamOf = (settings: Values, feed: FeedName): URL => {
+  switch (feed) {
+    case "r2z2":
+      return settings.r2z2Url
+    case "evekill":
+      return settings.evekillUrl
+    case "redisq":
+      return Option.getOrThrow(settings.redisqUrl)
+  }
+}
 
 /** Of this program, as package.json says. */
 export const version: string = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).version

@@ -20,6 +20,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   jobs: ["Settings", "CrashPoint", "telemetry"],
   store: ["domain", "CrashPoint", "telemetry", "migrations"],
   esi: ["domain", "Settings", "CrashPoint", "BoundedText", "telemetry", "store"],
+  upstreams: ["domain", "Settings", "BoundedText", "store"],
   everef: ["domain", "Settings", "BoundedText", "telemetry", "store"],
   // What the game is made of: CCP's static data.
   "static-data": ["domain", "Settings", "BoundedText", "telemetry", "jobs", "store", "esi"],
@@ -43,7 +44,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "prices",
     "intake"
   ],
-  feeds: ["domain", "Settings", "CrashPoint", "BoundedText", "telemetry", "store", "intake"],
+  feeds: ["domain", "Settings", "CrashPoint", "BoundedText", "telemetry", "store", "upstreams", "intake"],
   broadcast: ["domain", "CrashPoint", "telemetry", "store"],
   api: ["domain", "Settings", "telemetry", "jobs", "store", "intake", "broadcast"],
   // Beside it: the outside world, which must not share its mistakes with us.
@@ -75,6 +76,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "store",
     "static-data",
     "prices",
+    "upstreams",
     "intake",
     "feeds",
     "broadcast",

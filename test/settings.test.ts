@@ -27,6 +27,7 @@ const malformed: Environment = {
   KILLMAILD_R2Z2_URL: "",
   KILLMAILD_REDISQ_URL: "ws://localhost",
   KILLMAILD_REDISQ_ID: "",
+  KILLMAILD_EVEKILL_URL: "eve-kill.com",
   KILLMAILD_EVEREF_URL: "data.everef.net",
   KILLMAILD_SDE_URL: "developers.eveonline.com",
   KILLMAILD_WANDERER_URL: "wanderer.ltd",
@@ -49,7 +50,7 @@ describe("settings", () => {
   it.effect("have defaults that can be used", () =>
     Effect.gen(function*() {
       const settings = yield* read({})
-      assert.deepInclude(settings, { port: 8080, feeds: ["r2z2"], r2z2Rate: 4, r2z2Poll: 6000, contact: "" })
+      assert.deepInclude(settings, { port: 8080, feeds: ["r2z2", "evekill"], r2z2Rate: 4, r2z2Poll: 6000, contact: "" })
       assert.strictEqual(settings.esiUrl.href, "https://esi.evetech.net/")
       const defaults = Object.fromEntries(describeSettings.map(({ fallback, name }) => [name, fallback]))
       assert.deepStrictEqual({ ...(yield* read(defaults)), environment: {} }, settings)

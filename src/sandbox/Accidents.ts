@@ -106,6 +106,7 @@ const own: Readonly<Record<UpstreamName, Readonly<Record<string, Accident>>>> = 
     another_file: () => ({ alter: oneMore("sequence_id") })
   },
   redisq: {},
+  evekill: {},
   everef: {},
   "static-data": {},
   wanderer: {}

@@ -11,6 +11,8 @@ import { clockwork } from "./Clockwork.ts"
 import { corpus } from "./Corpus.ts"
 import { readCorpus } from "./CorpusFiles.ts"
 import { esi } from "./Esi.ts"
+import { evekill } from "./Evekill.ts"
+import { eveKillFeed, type EveKillPublication, publishedEveKillFeed } from "./EveKillFeed.ts"
 import { everef } from "./EveRef.ts"
 import { makeScript, type Rule } from "./Faults.ts"
 import { makeJudge, type Violation } from "./Judge.ts"
@@ -58,6 +60,10 @@ export interface Sandbox {
   readonly expireR2z2: (sequence: number) => void
   /** What `listen.php` answers next, to each queueID. */
   readonly publishRedisq: (package_: unknown) => void
+  /** The next entry of EVE-KILL's feed, or one with a number that was kept free; returns its number. */
+  readonly publishEveKill: (publication: EveKillPublication) => number
+  /** A number of EVE-KILL's feed whose entry is not to be seen yet. */
+  readonly reserveEveKill: () => number
   /** EVE Ref's file of a day, or another in its place: what was paid in The Forge, ISK a unit by type. */
   readonly publishPrices: (day: string, averages: Readonly<Record<number, number>>) => void
   /** EVE Ref's archive of a day, or another in its place: any files. */
@@ -92,6 +98,8 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
     ? packagesOf(universe, seed, options.corpus !== undefined)
     : publishedPackages(published)
 
+  const manualEveKill = publishedEveKillFeed()
+
   const judge = makeJudge()
   const script = makeScript()
   const accident = makeAccidents(seed, faults, speed)
@@ -105,6 +113,7 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
     ccp,
     r2z2(universe, judge, speed, seed),
     redisq(packages, judge, speed),
+    evekill(manual === undefined ? eveKillFeed(universe, seed) : manualEveKill.feed, judge, speed),
     everef(market, manual === undefined ? clockArchives(seed) : manualKillmails, judge, speed),
     staticData(),
     wanderer(manual === undefined ? clockMap(seed, speed) : () => map, judge, speed)
@@ -126,6 +135,14 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
     publishRedisq: (package_) => {
       onStage(manual)
       published.push(package_)
+    },
+    publishEveKill: (publication) => {
+      onStage(manual)
+      return manualEveKill.publish(publication)
+    },
+    reserveEveKill: () => {
+      onStage(manual)
+      return manualEveKill.reserve()
     },
     publishPrices: (day, averages) => {
       onStage(manual)

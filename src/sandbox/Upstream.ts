@@ -4,7 +4,7 @@
  */
 import type { IncomingHttpHeaders } from "node:http"
 
-export type UpstreamName = "esi" | "r2z2" | "redisq" | "everef" | "static-data" | "wanderer"
+export type UpstreamName = "esi" | "r2z2" | "redisq" | "evekill" | "everef" | "static-data" | "wanderer"
 
 export interface Ask {
   readonly upstream: UpstreamName

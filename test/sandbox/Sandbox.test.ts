@@ -34,6 +34,7 @@ describe("the sandbox's port", () => {
         KILLMAILD_ESI_URL: `${url}/esi`,
         KILLMAILD_R2Z2_URL: `${url}/r2z2`,
         KILLMAILD_REDISQ_URL: `${url}/redisq/listen.php`,
+        KILLMAILD_EVEKILL_URL: `${url}/evekill`,
         KILLMAILD_EVEREF_URL: `${url}/everef`,
         KILLMAILD_SDE_URL: `${url}/static-data`,
         KILLMAILD_WANDERER_URL: `${url}/wanderer`

@@ -1,0 +1,145 @@
+/**
+ * Asks one upstream as a guest should: under our name, within a budget that all replicas share, silent while it refuses us.
+ * What fails for no good reason is asked for twice again.
+ */
+import { Effect, Option, Schedule, Schema, type Scope, Tracer } from "effect"
+import { HttpClient, type HttpClientError, HttpClientRequest } from "effect/http"
+import type { SqlError } from "effect/sql"
+import { type AnswerTooLarge, boundedBytes } from "../BoundedText.ts"
+import { Settings, userAgentFor } from "../Settings.ts"
+import { RateLimits } from "../store/RateLimits.ts"
+
+/** No usable answer after retries: one sentence. */
+export class UpstreamUnavailable extends Schema.TaggedError<UpstreamUnavailable>()("UpstreamUnavailable", {
+  message: Schema.String,
+  /** There was one, larger than we read. */
+  isTooLarge: Schema.optionalKey(Schema.Boolean)
+}) {}
+
+/** It refuses requests for now, or our own budget does: come back in so many milliseconds. */
+export class UpstreamPaused extends Schema.TaggedError<UpstreamPaused>()("UpstreamPaused", {
+  waitMillis: Schema.Finite,
+  message: Schema.String
+}) {}
+
+export type UpstreamError = UpstreamUnavailable | UpstreamPaused | SqlError.SqlError
+
+export interface Upstream {
+  /** For sentences. */
+  readonly name: string
+  readonly base: URL
+  /** Requests in any stretch of so many milliseconds, over all replicas. */
+  readonly budget: { readonly bucket: string; readonly limit: number; readonly windowMillis: number }
+  /** Until an answer was read whole. */
+  readonly deadlineMillis: number
+  /** Bytes of an answer; 16 MiB if not told. */
+  readonly mostBytes?: number
+}
+
+export interface PoliteClient {
+  /** The bytes of an answer, or none where there is nothing under this path. `path` begins with a slash. */
+  readonly get: (path: string) => Effect.Effect<Option.Option<Buffer>, UpstreamError>
+  /** The same, as this JSON. */
+  readonly json: <A>(path: string, schema: Schema.Codec<A, string>) => Effect.Effect<Option.Option<A>, UpstreamError>
+}
+
+/** The budget comes back within a second or two: what takes longer is a pause, and the caller's to wait for. */
+const longestSleepMillis = 5000
+/** For a refusal that does not say how long. */
+const defaultPauseMillis = 60_000
+const hiccup = Schedule.jittered(Schedule.exponential("500 millis"))
+
+/** Waits for the end of every pause, and asks again. */
+export const patiently = <A, E, R>(request: Effect.Effect<A, E | UpstreamPaused, R>) =>
+  request.pipe(
+    Effect.tapError((error) => error instanceof UpstreamPaused ? Effect.sleep(error.waitMillis) : Effect.void),
+    Effect.retry({ while: (error) => error instanceof UpstreamPaused })
+  ) as Effect.Effect<A, Exclude<E, UpstreamPaused>, R>
+
+export const makePoliteClient = Effect.fnUntraced(function*(upstream: Upstream) {
+  const { budget, deadlineMillis, mostBytes, name } = upstream
+  const settings = yield* Settings
+  const limits = yield* RateLimits
+  const http = HttpClient.followRedirects(HttpClient.withScope(yield* HttpClient.HttpClient), 3)
+  const base = upstream.base.href.replace(/\/+$/, "")
+  // Whoever never asks it needs no contact: this stops no start.
+  const userAgent = userAgentFor(settings, upstream.base).pipe(
+    Effect.mapError(({ message }) => new UpstreamUnavailable({ message }))
+  )
+
+  const turn = Effect.gen(function*() {
+    for (let slept = 0;;) {
+      const wait = yield* limits.take({ ...budget, tokens: 1 })
+      if (wait <= 0) return
+      if (slept + wait > longestSleepMillis) {
+        return yield* new UpstreamPaused({ waitMillis: wait, message: `${name} is not asked now.` })
+      }
+      yield* Effect.sleep(wait)
+      slept += wait
+    }
+  })
+
+  const refused = Effect.fnUntraced(function*(status: number, retryAfter: string | undefined) {
+    const seconds = Number(retryAfter)
+    const waitMillis = seconds > 0 ? seconds * 1000 : defaultPauseMillis / settings.scheduleSpeed
+    const message = `${name} answered ${status}.`
+    yield* limits.pause({ bucket: budget.bucket, millis: waitMillis, reason: message })
+    return yield* new UpstreamPaused({ waitMillis, message })
+  })
+
+  const ask = Effect.fnUntraced(
+    function*(
+      path: string
+    ): Effect.fn.Return<
+      Option.Option<Buffer>,
+      UpstreamError | AnswerTooLarge | HttpClientError.HttpClientError,
+      Scope.Scope
+    > {
+      yield* turn
+      const response = yield* http.execute(
+        HttpClientRequest.get(base + path, { headers: { "user-agent": yield* userAgent } })
+      )
+      if (response.status === 404) return Option.none()
+      if (response.status === 403 || response.status === 429) {
+        return yield* refused(response.status, response.headers["retry-after"])
+      }
+      if (response.status !== 200) return yield* unavailable(path, `it answered ${response.status}.`)
+      return Option.some(yield* boundedBytes(response, mostBytes))
+    },
+    Effect.scoped
+  )
+
+  const unavailable = (path: string, problem: string) =>
+    new UpstreamUnavailable({ message: `${name} did not serve ${path}: ${problem}` })
+
+  const get: PoliteClient["get"] = (path) =>
+    ask(path).pipe(
+      Effect.provideService(Tracer.DisablePropagation, true),
+      Effect.timeoutOrElse({
+        duration: deadlineMillis,
+        orElse: () => Effect.fail(unavailable(path, `nothing within ${deadlineMillis} ms.`))
+      }),
+      Effect.catchTag("HttpClientError", ({ message }) => Effect.fail(unavailable(path, message))),
+      Effect.catchTag("AnswerTooLarge", ({ message }) =>
+        Effect.fail(new UpstreamUnavailable({ ...unavailable(path, `${message}.`), isTooLarge: true }))),
+      Effect.retry({
+        while: (error) =>
+          error._tag === "UpstreamUnavailable" && error.isTooLarge !== true,
+        times: 2,
+        schedule: hiccup
+      }),
+      Effect.withSpan("ask upstream", { attributes: { "url.full": base + path } }, { captureStackTrace: false })
+    )
+
+  const json: PoliteClient["json"] = Effect.fnUntraced(function*(path, schema) {
+    const bytes = yield* get(path)
+    if (Option.isNone(bytes)) return Option.none()
+    return Option.some(
+      yield* Schema.decodeEffect(schema)(bytes.value.toString()).pipe(
+        Effect.mapError(() => unavailable(path, "its answer cannot be read."))
+      )
+    )
+  })
+
+  return { get, json } satisfies PoliteClient as PoliteClient
+})
