@@ -9,8 +9,9 @@ import { Settings } from "../Settings.ts"
 import type { Skipped } from "../store/FeedStore.ts"
 import { RateLimits } from "../store/RateLimits.ts"
 import { countFeedRequest } from "../telemetry/Metrics.ts"
+import { r2z2Budget } from "../upstreams/ZkbHistory.ts"
 import type { Actor, Source } from "./Feed.ts"
-import { type Answer, ask, type Budget, FeedUnavailable } from "./Upstream.ts"
+import { type Answer, ask, FeedUnavailable } from "./Upstream.ts"
 
 const name = "r2z2"
 /** Paused from one look for the next file to the other: in the database, so that a restart does not look too soon. */
@@ -93,11 +94,6 @@ const unreadable = (sequence: number, reading: Reading & { readonly _tag: "Place
   return { reason, error, numbers, entry: { key: `${name}:${sequence}`, text: text.slice(0, 65_536) } }
 }
 
-const budgetFor = (rate: number): Budget =>
-  rate >= 1
-    ? { bucket: name, limit: Math.floor(rate), windowMillis: 1000 }
-    : { bucket: name, limit: 1, windowMillis: Math.ceil(1000 / rate) }
-
 /**
  * The first number after `dead` whose file exists, at most `head`. Near by each is asked, as holes may be scattered; then
  * by doubling and bisection: after weeks away thousands are gone, and a step for each would take hours.
@@ -127,7 +123,7 @@ export const firstLive = Effect.fnUntraced(function*<E, R>(
 const listen = Effect.fnUntraced(function*(actor: Actor) {
   const settings = yield* Settings
   const limits = yield* RateLimits
-  const budget = budgetFor(settings.r2z2Rate)
+  const budget = r2z2Budget(settings.r2z2Rate)
   const base = settings.r2z2Url.href.replace(/\/$/, "")
   const hiccup = Schedule.jittered(Schedule.exponential(hiccupMillis / settings.scheduleSpeed))
   let refusals = 0

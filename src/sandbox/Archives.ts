@@ -4,6 +4,7 @@
  */
 import { hashOf, type Killmail } from "../domain/Killmail.ts"
 import { bzip2 } from "./Bzip2.ts"
+import type { History } from "./History.ts"
 import { killmailOf } from "./World.ts"
 
 /** A file in an archive. */
@@ -26,16 +27,29 @@ const dayMillis = 86_400_000
 const firstKillmailId = 132_000_000
 
 /** December 2025. */
-export const clockArchives = (seed: string): Archives => {
+export const clockHistory = (seed: string): History => {
   const dayNames = Array.from(
     { length: days },
     (_, index) => new Date(firstDay + index * dayMillis).toISOString().slice(0, 10)
   )
   return {
     counts: () => new Map(dayNames.map((day) => [day, mailsADay])),
-    file: (day) => {
+    day: (day) => {
       const index = dayNames.indexOf(day)
-      return index === -1 ? undefined : archiveOf(killmailsOfDay(seed, day, index * mailsADay, mailsADay).map(memberOf))
+      if (index === -1) return undefined
+      return { killmails: killmailsOfDay(seed, day, index * mailsADay, mailsADay), hasBodies: true }
+    }
+  }
+}
+
+/** The same days, as EVE Ref has them. */
+export const clockArchives = (seed: string): Archives => {
+  const { counts, day } = clockHistory(seed)
+  return {
+    counts,
+    file: (name) => {
+      const listed = day(name)
+      return listed && archiveOf(listed.killmails.map(memberOf))
     }
   }
 }

@@ -1,8 +1,9 @@
 /**
- * R2Z2, zKillboard's live feed: one static file a killmail, numbered, and one file that tells a recent number. Behaviour as
- * documented by zKillboard and as observed by its users in 2026.
+ * R2Z2, zKillboard's live feed: one static file a killmail, numbered, and one file that tells a recent number; and beside it
+ * the lists of days that are over. Behaviour as documented by zKillboard and as observed by its users in 2026.
  */
 import { slidingWindow } from "./Budgets.ts"
+import { type History, listAt } from "./History.ts"
 import { grace, type Judge } from "./Judge.ts"
 import { drawOf } from "./Random.ts"
 import type { Universe } from "./Universe.ts"
@@ -24,7 +25,13 @@ const sequencePatience = 3_000
 /** It is written again when more numbers than this have passed, so it lags behind the head. */
 const lag = 51
 
-export const r2z2 = (universe: Universe, judge: Judge, speed: number, seed: string): Upstream => {
+export const r2z2 = (
+  universe: Universe,
+  history: History,
+  judge: Judge,
+  speed: number,
+  seed: string
+): Upstream => {
   const requests = slidingWindow(Math.max(1, Math.round(rate * speed)), 1_000)
   let refusedAt = 0
   let bannedUntil = 0
@@ -36,7 +43,7 @@ export const r2z2 = (universe: Universe, judge: Judge, speed: number, seed: stri
     requests.spend(1, ask.at)
     if (ask.path === "/ephemeral/sequence.json") return sequenceFile(ask)
     const number = /^\/ephemeral\/(\d{1,15})\.json$/.exec(ask.path)?.[1]
-    return number === undefined ? notFound : numberedFile(ask, Number(number))
+    return number === undefined ? listAt(history, ask.path) ?? notFound : numberedFile(ask, Number(number))
   }
 
   const refuse = (ask: Ask): Answer | undefined => {

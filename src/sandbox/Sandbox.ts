@@ -5,7 +5,7 @@
 import { Effect, Schema, type Scope } from "effect"
 import { hashOf, type Killmail } from "../domain/Killmail.ts"
 import { makeAccidents } from "./Accidents.ts"
-import { type ArchiveMember, clockArchives, manualArchives } from "./Archives.ts"
+import { type ArchiveMember, clockArchives, clockHistory, manualArchives } from "./Archives.ts"
 import { type Census, censusOf } from "./Census.ts"
 import { clockwork } from "./Clockwork.ts"
 import { corpus } from "./Corpus.ts"
@@ -13,8 +13,10 @@ import { readCorpus } from "./CorpusFiles.ts"
 import { esi } from "./Esi.ts"
 import { evekill } from "./Evekill.ts"
 import { eveKillFeed, type EveKillPublication, publishedEveKillFeed } from "./EveKillFeed.ts"
+import { evekillSocket } from "./EvekillSocket.ts"
 import { everef } from "./EveRef.ts"
 import { makeScript, type Rule } from "./Faults.ts"
+import { type ListedDay, manualHistory } from "./History.ts"
 import { makeJudge, type Violation } from "./Judge.ts"
 import { clockMarket, manualMarket } from "./Market.ts"
 import { packagesOf, publishedPackages } from "./Packages.ts"
@@ -60,7 +62,7 @@ export interface Sandbox {
   readonly expireR2z2: (sequence: number) => void
   /** What `listen.php` answers next, to each queueID. */
   readonly publishRedisq: (package_: unknown) => void
-  /** The next entry of EVE-KILL's feed, or one with a number that was kept free; returns its number. */
+  /** The next entry of EVE-KILL's feed, told on its sockets, too; or one with a number that was kept free; returns its number. */
   readonly publishEveKill: (publication: EveKillPublication) => number
   /** A number of EVE-KILL's feed whose entry is not to be seen yet. */
   readonly reserveEveKill: () => number
@@ -68,6 +70,8 @@ export interface Sandbox {
   readonly publishPrices: (day: string, averages: Readonly<Record<number, number>>) => void
   /** EVE Ref's archive of a day, or another in its place: any files. */
   readonly publishArchive: (day: string, members: ReadonlyArray<ArchiveMember>) => void
+  /** zKillboard's list of a day that is over, or another in its place. */
+  readonly publishHistory: (day: string, listed: ListedDay) => void
   /** What ESI answers about a type, ISK a unit by day. */
   readonly publishPriceHistory: (typeId: number, averages: Readonly<Record<string, number>>) => void
   /** What Wanderer remembers of its map from now on. */
@@ -105,15 +109,18 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
   const accident = makeAccidents(seed, faults, speed)
   const manualSales = manualMarket()
   const manualKillmails = manualArchives()
+  const manualDays = manualHistory()
   const market = manual === undefined ? clockMarket(seed) : manualSales
   let map: MapUsers = []
   const census = censusOf(seed)
+  const processed = manual === undefined ? eveKillFeed(universe, seed) : manualEveKill.feed
   const ccp = esi(universe, census, market, judge, speed)
   const upstreams = [
     ccp,
-    r2z2(universe, judge, speed, seed),
+    r2z2(universe, manual === undefined ? clockHistory(seed) : manualDays, judge, speed, seed),
     redisq(packages, judge, speed),
-    evekill(manual === undefined ? eveKillFeed(universe, seed) : manualEveKill.feed, judge, speed),
+    evekill(processed, judge, speed),
+    evekillSocket(processed, judge, speed),
     everef(market, manual === undefined ? clockArchives(seed) : manualKillmails, judge, speed),
     staticData(),
     wanderer(manual === undefined ? clockMap(seed, speed) : () => map, judge, speed)
@@ -125,7 +132,12 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
 
   return {
     url: server.url,
-    environment: Object.fromEntries(upstreams.map(({ environment: [name, path] }) => [name, server.url + path])),
+    environment: Object.fromEntries(
+      upstreams.map(({ accept, environment: [name, path] }) => [
+        name,
+        (accept === undefined ? server.url : server.url.replace("http", "ws")) + path
+      ])
+    ),
     violations: judge.violations,
     requests: server.requests,
     knowToEsi: (killmail, hash = hashOf(killmail)) => ccp.know(killmail, hash),
@@ -151,6 +163,10 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
     publishArchive: (day, members) => {
       onStage(manual)
       manualKillmails.publish(day, members)
+    },
+    publishHistory: (day, listed) => {
+      onStage(manual)
+      manualDays.publish(day, listed)
     },
     publishPriceHistory: (typeId, averages) => {
       onStage(manual)

@@ -34,6 +34,8 @@ export interface Upstream {
   readonly deadlineMillis: number
   /** Bytes of an answer; 16 MiB if not told. */
   readonly mostBytes?: number
+  /** Without a request after a refusal that does not say how long; a minute if not told. */
+  readonly refusedMillis?: number
 }
 
 export interface PoliteClient {
@@ -45,8 +47,6 @@ export interface PoliteClient {
 
 /** The budget comes back within a second or two: what takes longer is a pause, and the caller's to wait for. */
 const longestSleepMillis = 5000
-/** For a refusal that does not say how long. */
-const defaultPauseMillis = 60_000
 const hiccup = Schedule.jittered(Schedule.exponential("500 millis"))
 
 /** Waits for the end of every pause, and asks again. */
@@ -57,7 +57,7 @@ export const patiently = <A, E, R>(request: Effect.Effect<A, E | UpstreamPaused,
   ) as Effect.Effect<A, Exclude<E, UpstreamPaused>, R>
 
 export const makePoliteClient = Effect.fnUntraced(function*(upstream: Upstream) {
-  const { budget, deadlineMillis, mostBytes, name } = upstream
+  const { budget, deadlineMillis, mostBytes, name, refusedMillis = 60_000 } = upstream
   const settings = yield* Settings
   const limits = yield* RateLimits
   const http = HttpClient.followRedirects(HttpClient.withScope(yield* HttpClient.HttpClient), 3)
@@ -81,7 +81,7 @@ export const makePoliteClient = Effect.fnUntraced(function*(upstream: Upstream) 
 
   const refused = Effect.fnUntraced(function*(status: number, retryAfter: string | undefined) {
     const seconds = Number(retryAfter)
-    const waitMillis = seconds > 0 ? seconds * 1000 : defaultPauseMillis / settings.scheduleSpeed
+    const waitMillis = seconds > 0 ? seconds * 1000 : refusedMillis / settings.scheduleSpeed
     const message = `${name} answered ${status}.`
     yield* limits.pause({ bucket: budget.bucket, millis: waitMillis, reason: message })
     return yield* new UpstreamPaused({ waitMillis, message })

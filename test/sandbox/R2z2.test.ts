@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { publishedAt } from "../../src/sandbox/Calendar.ts"
 import { clockwork } from "../../src/sandbox/Clockwork.ts"
+import { manualHistory } from "../../src/sandbox/History.ts"
 import { makeJudge } from "../../src/sandbox/Judge.ts"
 import { r2z2 } from "../../src/sandbox/R2z2.ts"
 import { stage } from "../../src/sandbox/Stage.ts"
@@ -11,9 +12,10 @@ const noon = Date.UTC(2026, 5, 1, 12)
 const setup = (speed = 1) => {
   const judge = makeJudge()
   const world = stage()
-  const upstream = r2z2(world, judge, speed, "tests")
+  const history = manualHistory()
+  const upstream = r2z2(world, history, judge, speed, "tests")
   const ask = (path: string, at = noon) => askAt(upstream, judge, path, at)
-  return { ask, judge, upstream, world }
+  return { ask, history, judge, upstream, world }
 }
 
 describe("R2Z2 in the manual world", () => {
@@ -52,6 +54,20 @@ describe("R2Z2 in the manual world", () => {
     assert.strictEqual(await sequence(noon + 10_000), base)
     assert.strictEqual(world.publish("hole"), base + 52)
     assert.strictEqual(await sequence(noon + 20_000), base + 52)
+  })
+
+  it("lists days that are over: how many killmails each has, their hashes, and their bodies where there is such a file", async () => {
+    const { ask, history } = setup()
+    const { hash, killmail } = someMail()
+    history.publish("2026-05-30", { killmails: [killmail], hasBodies: true })
+    history.publish("2026-05-31", { killmails: [killmail], hasBodies: false })
+    const list = async (name: string) => JSON.parse((await ask(`/history/${name}.json`)).body!)
+    assert.deepStrictEqual(await list("totals"), { "20260530": 1, "20260531": 1 })
+    assert.deepStrictEqual(await list("20260531"), { [killmail.killmail_id]: hash })
+    assert.deepStrictEqual(await list("raw/20260530"), { [killmail.killmail_id]: killmail })
+    for (const missing of ["raw/20260531", "20260601", "raw/20260601"]) {
+      assert.strictEqual((await ask(`/history/${missing}.json`)).status, 404)
+    }
   })
 
   it("serves the former copy when a stale one is asked for", async () => {
