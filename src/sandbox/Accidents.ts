@@ -107,6 +107,7 @@ const own: Readonly<Record<UpstreamName, Readonly<Record<string, Accident>>>> = 
   },
   redisq: {},
   evekill: {},
+  "evekill-socket": {},
   everef: {},
   "static-data": {},
   wanderer: {}

@@ -21,6 +21,8 @@ export type Rule =
   | "pause"
   /** Asked again for what it has, before that expired, or for what is not there yet, too soon. */
   | "cache"
+  /** Said, or left unsaid, on a WebSocket what its protocol forbids. */
+  | "protocol"
 
 /** Requests that were under way when a refusal was sent may still arrive for so long, in milliseconds of real time. */
 export const grace = 250

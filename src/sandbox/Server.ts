@@ -2,7 +2,9 @@
 import { once } from "node:events"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
+import type { Duplex } from "node:stream"
 import { text } from "node:stream/consumers"
+import { WebSocketServer } from "ws"
 import type { Reply } from "./Faults.ts"
 import type { Judge } from "./Judge.ts"
 import type { Answer, Ask, Upstream, UpstreamName } from "./Upstream.ts"
@@ -41,7 +43,24 @@ export const listen = async (
   faultFor: (ask: Ask) => Reply | undefined
 ): Promise<Running> => {
   const byName = new Map(upstreams.map((upstream) => [upstream.name as string, upstream]))
+  const sockets = new WebSocketServer({ noServer: true })
   let log: Array<{ -readonly [Key in keyof Request]: Request[Key] }> = []
+
+  const enter = (ask: Ask, path: string) => {
+    const entry = {
+      at: ask.at,
+      upstream: ask.upstream,
+      method: ask.method,
+      path,
+      userAgent: ask.client,
+      status: 0,
+      answeredAt: 0,
+      fault: undefined as string | undefined
+    }
+    log.push(entry)
+    if (log.length >= 2 * mostRequests) log = log.slice(mostRequests)
+    return entry
+  }
 
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? "/", "http://sandbox")
@@ -54,18 +73,7 @@ export const listen = async (
     const body = request.method === "POST" ? await text(request) : ""
     const ask = askOf(request, response, upstream.name, path, url.searchParams, body)
     const subjects = upstream.subjectsOf?.(ask)
-    const entry = {
-      at: ask.at,
-      upstream: upstream.name,
-      method: ask.method,
-      path: url.pathname + url.search,
-      userAgent: ask.client,
-      status: 0,
-      answeredAt: 0,
-      fault: undefined as string | undefined
-    }
-    log.push(entry)
-    if (log.length >= 2 * mostRequests) log = log.slice(mostRequests)
+    const entry = enter(ask, url.pathname + url.search)
     judge.hear(ask, [...new Set([upstream.scopeOf(path), upstream.name])], subjects)
 
     const fault = faultFor(ask)
@@ -87,12 +95,32 @@ export const listen = async (
     await write(response, answer, fault)
   }
 
+  /** A WebSocket that meets a fault is refused with its status, or reset. */
+  const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const { pathname, searchParams } = new URL(request.url ?? "/", "http://sandbox")
+    const [, prefix = "", path = "/"] = /^\/([^/]*)(\/.*)?$/.exec(pathname) ?? []
+    const upstream = byName.get(prefix)
+    if (upstream?.accept === undefined) return void socket.destroy()
+    const ask = askOf(request, socket, upstream.name, path, searchParams, "")
+    const entry = enter(ask, pathname)
+    judge.hear(ask, [upstream.name])
+    const fault = faultFor(ask)
+    entry.status = fault?.status ?? (fault === undefined ? 101 : 0)
+    entry.fault = fault === undefined ? undefined : fault.name ?? "scripted"
+    if (fault?.status !== undefined) {
+      return void socket.end(`HTTP/1.1 ${fault.status} Refused\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+    }
+    if (fault !== undefined) return void socket.destroy()
+    sockets.handleUpgrade(request, socket, head, (client) => upstream.accept!(ask, client))
+  }
+
   const server = createServer((request, response) => {
     serve(request, response).catch((cause: unknown) => {
       process.emitWarning(`the sandbox failed to answer ${request.url}: ${String(cause)}`)
       response.destroy()
     })
   })
+  server.on("upgrade", (request, socket, head) => upgrade(request, socket, head))
   // Longer than any client keeps a connection, so that none is closed under a request.
   server.keepAliveTimeout = 600_000
   server.listen(port, "127.0.0.1")
@@ -102,13 +130,16 @@ export const listen = async (
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests: () => log.map((entry) => ({ ...entry })),
-    close: () => close(server)
+    close: () => {
+      for (const client of sockets.clients) client.terminate()
+      return close(server)
+    }
   }
 }
 
 const askOf = (
   request: IncomingMessage,
-  response: ServerResponse,
+  response: ServerResponse | Duplex,
   upstream: UpstreamName,
   path: string,
   query: URLSearchParams,
@@ -191,7 +222,7 @@ const nowhere: Answer = {
   status: 404,
   headers: { "content-type": "text/plain" },
   body:
-    "This is a sandbox of New Eden: /esi /r2z2 /redisq /evekill /everef /static-data /wanderer, and /sandbox/violations for people.\n"
+    "This is a sandbox of New Eden: /esi /r2z2 /redisq /evekill /evekill-socket /everef /static-data /wanderer, and /sandbox/violations for people.\n"
 }
 
 const close = (server: Server): Promise<void> =>

@@ -3,8 +3,17 @@
  * give, together with what the judge needs to know about it. One file implements one upstream.
  */
 import type { IncomingHttpHeaders } from "node:http"
+import type { WebSocket } from "ws"
 
-export type UpstreamName = "esi" | "r2z2" | "redisq" | "evekill" | "everef" | "static-data" | "wanderer"
+export type UpstreamName =
+  | "esi"
+  | "r2z2"
+  | "redisq"
+  | "evekill"
+  | "evekill-socket"
+  | "everef"
+  | "static-data"
+  | "wanderer"
 
 export interface Ask {
   readonly upstream: UpstreamName
@@ -44,6 +53,8 @@ export interface Upstream {
   /** What is paused when this path is refused with Retry-After: the upstream's name, or one of its budgets. */
   readonly scopeOf: (path: string) => string
   readonly answer: (ask: Ask) => Answer | Promise<Answer>
+  /** It speaks WebSocket: takes over a connection that was asked for. */
+  readonly accept?: (ask: Ask, socket: WebSocket) => void
   /** Whether this path takes a POST, and nothing else. */
   readonly takesPost?: (path: string) => boolean
   /** The things asked for, where a path stands for many, each as a path. */

@@ -35,6 +35,7 @@ describe("the sandbox's port", () => {
         KILLMAILD_R2Z2_URL: `${url}/r2z2`,
         KILLMAILD_REDISQ_URL: `${url}/redisq/listen.php`,
         KILLMAILD_EVEKILL_URL: `${url}/evekill`,
+        KILLMAILD_EVEKILL_WS_URL: `${url.replace("http", "ws")}/evekill-socket/ws/killmails`,
         KILLMAILD_EVEREF_URL: `${url}/everef`,
         KILLMAILD_SDE_URL: `${url}/static-data`,
         KILLMAILD_WANDERER_URL: `${url}/wanderer`
