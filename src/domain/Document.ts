@@ -20,6 +20,8 @@ export interface KillmailRow {
   readonly x: number | null
   readonly y: number | null
   readonly z: number | null
+  /** The celestial, gate or station next to it. */
+  readonly location_id: number | null
   readonly destroyed_value: number | null
   readonly dropped_value: number | null
   readonly fitted_value: number | null

@@ -88,6 +88,7 @@ export const killmailColumns = (sql: SqlClient.SqlClient) =>
   mail.victim_corporation_id::float8 as victim_corporation_id,
   mail.victim_alliance_id::float8 as victim_alliance_id, mail.victim_faction_id::float8 as victim_faction_id,
   mail.victim_ship_type_id, mail.victim_damage_taken::float8 as victim_damage_taken, mail.x, mail.y, mail.z,
+  mail.location_id::float8 as location_id,
   mail.destroyed_value::float8 as destroyed_value, mail.dropped_value::float8 as dropped_value,
   mail.fitted_value::float8 as fitted_value, mail.total_value::float8 as total_value, mail.unpriced_items,
   mail.points, mail.is_npc, mail.is_solo, mail.is_awox, mail.labels,

@@ -18,6 +18,7 @@ const bare: KillmailRow = {
   x: null,
   y: null,
   z: null,
+  location_id: null,
   destroyed_value: null,
   dropped_value: null,
   fitted_value: null,

@@ -8,12 +8,14 @@ import * as Database from "../../src/store/Database.ts"
 import { EntityStore } from "../../src/store/EntityStore.ts"
 import { FeedStore } from "../../src/store/FeedStore.ts"
 import { KillmailReader } from "../../src/store/KillmailReader.ts"
+import { KillmailSearch } from "../../src/store/KillmailSearch.ts"
 import { KillmailStore } from "../../src/store/KillmailStore.ts"
 import { Leases } from "../../src/store/Leases.ts"
 import { Listening } from "../../src/store/Listening.ts"
 import { Maintenance } from "../../src/store/Maintenance.ts"
 import { Names } from "../../src/store/Names.ts"
 import { Revaluations } from "../../src/store/Revaluations.ts"
+import { StatisticsStore } from "../../src/store/StatisticsStore.ts"
 import { migratedDatabase } from "./TestDaemon.ts"
 
 export type Stores = PgClient.PgClient | SqlClient.SqlClient | Layer.Success<typeof stores>
@@ -24,12 +26,14 @@ const stores = Layer.mergeAll(
   FeedStore.layer,
   JobQueue.layer,
   KillmailReader.layer,
+  KillmailSearch.layer,
   KillmailStore.layer,
   Leases.layer,
   Listening.layer,
   Maintenance.layer,
   Names.layer,
-  Revaluations.layer
+  Revaluations.layer,
+  StatisticsStore.layer
 )
 
 /** Another replica's stores, with connections of their own: fresh, or the second replica would get the first one's. */
