@@ -8,6 +8,7 @@ import { Server } from "./api/Server.ts"
 import { WebSocketServer } from "./api/WebSocketServer.ts"
 import { LiveKillmails } from "./broadcast/LiveKillmails.ts"
 import * as Evekill from "./feeds/Evekill.ts"
+import * as EvekillSocket from "./feeds/EvekillSocket.ts"
 import * as Feed from "./feeds/Feed.ts"
 import * as R2z2 from "./feeds/R2z2.ts"
 import * as Redisq from "./feeds/Redisq.ts"
@@ -52,6 +53,7 @@ const migrated = Layer.effectDiscard(Effect.flatMap(DatabaseUrl, Database.migrat
 const sources = {
   r2z2: Feed.layer(R2z2.source),
   evekill: Feed.layer(Evekill.source).pipe(Layer.provide(EveKill.layer)),
+  evekill_ws: Feed.layer(EvekillSocket.source),
   redisq: Feed.layer(Redisq.source)
 }
 

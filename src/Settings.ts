@@ -146,7 +146,7 @@ const listOf = <const A extends string>(
   }
 })
 
-export const feedNames = ["r2z2", "evekill", "redisq"] as const
+export const feedNames = ["r2z2", "evekill", "evekill_ws", "redisq"] as const
 export type FeedName = typeof feedNames[number]
 
 const samplerNames = [
@@ -269,6 +269,32 @@ const definitions = {
     "https://eve-kill.com/api",
     "EVE-KILL's API: its feed, which remembers a year, and its history"
   ),
+  evekillWsUrl: url(
+    "KILLMAILD_EVEKILL_WS_URL",
+    "",
+    ["wss:", "ws:"],
+    "EVE-KILL's WebSocket, such as wss://eve-kill.com/ws/killmails; required by the feed `evekill_ws`"
+  ),
+  evekillWsDialect: oneOf(
+    "KILLMAILD_EVEKILL_WS_DIALECT",
+    "auto",
+    ["auto", "shrike", "thessia"],
+    "the words of that WebSocket: of EVE-KILL's program since 2026, of the one before, or as its greeting tells"
+  ),
+  evekillWsTopics: {
+    ...listOf<string>(
+      "KILLMAILD_EVEKILL_WS_TOPICS",
+      "all",
+      undefined,
+      "what that WebSocket is to tell: EVE-KILL's topics, such as 10b, system.30000142 or victim.98000001, any of them"
+    ),
+    wants: "a comma-separated list of 1 to 128 topics, each of at most 128 characters",
+    read: (value: string) => {
+      const topics = value.split(",").map((topic) => topic.trim()).filter((topic) => topic !== "")
+      const fits = topics.length > 0 && topics.length <= 128 && topics.every((topic) => topic.length <= 128)
+      return fits ? topics : undefined
+    }
+  },
   everefUrl: baseUrl(
     "KILLMAILD_EVEREF_URL",
     "https://data.everef.net",
@@ -386,6 +412,12 @@ const checkTogether = Effect.fnUntraced(function*(values: Values) {
       : ["KILLMAILD_WANDERER_KEY", "KILLMAILD_WANDERER_SLUG"] as const
     return yield* refuse(unset, `is unset, wants that of the map, because ${set} is set.`)
   }
+  if (values.feeds.includes("evekill_ws") && Option.isNone(values.evekillWsUrl)) {
+    return yield* refuse(
+      "KILLMAILD_EVEKILL_WS_URL",
+      "is unset, wants the URL of EVE-KILL's WebSocket, because KILLMAILD_FEEDS names evekill_ws."
+    )
+  }
   if (values.feeds.includes("redisq") && Option.isNone(values.redisqUrl)) {
     return yield* refuse(
       "KILLMAILD_REDISQ_URL",
@@ -425,6 +457,8 @@ export const upstreamOf = (settings: Values, feed: FeedName): URL => {
       return settings.r2z2Url
     case "evekill":
       return settings.evekillUrl
+    case "evekill_ws":
+      return Option.getOrThrow(settings.evekillWsUrl)
     case "redisq":
       return Option.getOrThrow(settings.redisqUrl)
   }

@@ -28,6 +28,9 @@ const malformed: Environment = {
   KILLMAILD_REDISQ_URL: "ws://localhost",
   KILLMAILD_REDISQ_ID: "",
   KILLMAILD_EVEKILL_URL: "eve-kill.com",
+  KILLMAILD_EVEKILL_WS_URL: "https://eve-kill.com/ws",
+  KILLMAILD_EVEKILL_WS_DIALECT: "klingon",
+  KILLMAILD_EVEKILL_WS_TOPICS: " , ",
   KILLMAILD_EVEREF_URL: "data.everef.net",
   KILLMAILD_SDE_URL: "developers.eveonline.com",
   KILLMAILD_WANDERER_URL: "wanderer.ltd",
@@ -92,9 +95,13 @@ describe("settings", () => {
       assert.notInclude(unlike, "secret")
     }))
 
-  it.effect("name no feed when the list is empty, and redisq only with its address", () =>
+  it.effect("name no feed when the list is empty, and redisq and evekill_ws only with their address", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual((yield* read({ KILLMAILD_FEEDS: "" })).feeds, [])
+      assert.match(
+        (yield* refusal({ KILLMAILD_FEEDS: "evekill_ws" })).message,
+        /^KILLMAILD_EVEKILL_WS_URL: is unset, wants /
+      )
       const env = { KILLMAILD_FEEDS: " redisq , r2z2 " }
       assert.match((yield* refusal(env)).message, /^KILLMAILD_REDISQ_URL: is unset, wants /)
       const settings = yield* read({ ...env, KILLMAILD_REDISQ_URL: "http://localhost:1/listen.php" })

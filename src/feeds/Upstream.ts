@@ -27,18 +27,23 @@ export interface Budget {
   readonly pausedBy?: ReadonlyArray<string>
 }
 
-/** Waits for its turn in the budget, however long that takes, and asks. */
-export const ask = Effect.fnUntraced(function*(budget: Budget, url: URL, deadlineMillis: number) {
+/** Takes one request from the budget, however long that takes. */
+export const waitForTurn = Effect.fnUntraced(function*(budget: Budget) {
   const limits = yield* RateLimits
-  const settings = yield* Settings
-  const client = HttpClient.followRedirects(yield* HttpClient.HttpClient, 3)
-  const userAgent = yield* userAgentFor(settings, url)
   for (;;) {
     const wait = yield* limits.take({ ...budget, tokens: 1 })
     if (wait <= 0) break
     yield* Effect.sleep(Math.min(wait, 60_000))
   }
   yield* crashPoint("token taken, feed not asked")
+})
+
+/** Waits for its turn, and asks. */
+export const ask = Effect.fnUntraced(function*(budget: Budget, url: URL, deadlineMillis: number) {
+  const settings = yield* Settings
+  const client = HttpClient.followRedirects(yield* HttpClient.HttpClient, 3)
+  const userAgent = yield* userAgentFor(settings, url)
+  yield* waitForTurn(budget)
   return yield* client.execute(
     HttpClientRequest.get(url, { headers: { "user-agent": userAgent, accept: "application/json" } })
   ).pipe(
@@ -63,7 +68,7 @@ export const ask = Effect.fnUntraced(function*(budget: Budget, url: URL, deadlin
 })
 
 /** RFC 9110: seconds, or a date. */
-const retryAfterMillis = (header: string | undefined): Option.Option<number> => {
+export const retryAfterMillis = (header: string | undefined): Option.Option<number> => {
   if (header === undefined) return Option.none()
   const seconds = Number(header)
   const millis = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(header) - Date.now()

@@ -52,8 +52,8 @@ export const evekillSocket = (feed: EveKillFeed, judge: Judge, speed: number): U
     }
     const ping = () => {
       if (!isOld) return socket.ping()
-      pinged = Date.now()
-      send({ type: "ping", timestamp: pinged })
+      if (pinged === 0) pinged = Date.now()
+      send({ type: "ping", timestamp: Date.now() })
     }
     const checkPong = () => {
       if (pinged === 0 || Date.now() - pinged < pongMillis / speed + grace) return
@@ -130,7 +130,10 @@ const shrike: Dialect = {
       killmail_time: killmail.killmail_time.replace("Z", ".000Z"),
       ...wordsOf(killmail, hash),
       victim: { character_id: 0, alliance_id: 0, faction_id: 0, ...killmail.victim, items: flatItemsOf(killmail) },
-      attackers: killmail.attackers.map(({ security_status: _, ...attacker }) => ({ character_id: 0, ...attacker }))
+      attackers: killmail.attackers.map(({ security_status: _status, ...attacker }) => ({
+        character_id: 0,
+        ...attacker
+      }))
     }
   })
 }

@@ -9,9 +9,9 @@ import { eventually, manualSandbox, speed, startDaemon } from "../support/TestDa
 
 const { hash, killmail } = killmailOf("evekill", 1)
 
-describe("the cursor of EVE-KILL's feed", () => {
-  const missedFor = (millis: number) => () => millis
+const missedFor = (millis: number) => () => millis
 
+describe("the cursor of EVE-KILL's feed", () => {
   it("goes to the last number when none is missing", () => {
     assert.strictEqual(settledUpTo(10, [11, 12, 13], missedFor(0)), 13)
     assert.strictEqual(settledUpTo(10, [], missedFor(0)), 10)
