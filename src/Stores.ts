@@ -21,6 +21,7 @@ import { RateLimits } from "./store/RateLimits.ts"
 import { Revaluations } from "./store/Revaluations.ts"
 import { StaticDataImports } from "./store/StaticDataImports.ts"
 import { StaticDataStore } from "./store/StaticDataStore.ts"
+import { StatisticsStore } from "./store/StatisticsStore.ts"
 
 export const stores = Layer.mergeAll(
   KillmailStore.layer,
@@ -42,6 +43,7 @@ export const stores = Layer.mergeAll(
   Revaluations.layer,
   MapActivityStore.layer,
   Imports.layer,
+  StatisticsStore.layer,
   JobQueue.layer,
   JobPools.layer
 )

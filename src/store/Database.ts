@@ -14,6 +14,7 @@ import createRevaluations from "../../migrations/0008_create_revaluations.ts"
 import createViews from "../../migrations/0009_create_views.ts"
 import createMapActivities from "../../migrations/0010_create_map_activities.ts"
 import createImports from "../../migrations/0011_create_imports.ts"
+import createStatistics from "../../migrations/0015_create_statistics.ts"
 import { crashPoint } from "../CrashPoint.ts"
 import { wellKnownPrices } from "../domain/WellKnownPrices.ts"
 import { createPartitions } from "./Maintenance.ts"
@@ -35,7 +36,8 @@ const migrations = Migrator.fromRecord({
   "0008_create_revaluations": createRevaluations,
   "0009_create_views": createViews,
   "0010_create_map_activities": createMapActivities,
-  "0011_create_imports": createImports
+  "0011_create_imports": createImports,
+  "0015_create_statistics": createStatistics
 })
 
 const migrationsTable = "schema_migrations"

@@ -65,6 +65,7 @@ export class KillmailCopy extends Context.Service<KillmailCopy, {
             Effect.gen(function*() {
               if (fresh.length > 0) {
                 for (const { columns, rows, table } of tables) yield* copyInto(client, table, columns, rows)
+                yield* noteDays(client, fresh)
               }
               yield* crashPoint("batch copied, not committed")
               yield* noteAdvance(client, advance, fresh.length)
@@ -133,6 +134,14 @@ const copyInto = (client: PoolClient, table: string, columns: string, rows: Buff
     stream.end(rows)
     await once(stream, "finish")
   })
+
+/** To be counted: an import is no publication. */
+const noteDays = (client: PoolClient, mails: ReadonlyArray<NewKillmail>) =>
+  attempt(() =>
+    client.query("insert into statistics_due (day) select unnest($1::date[])", [
+      [...new Set(mails.map(({ killmail }) => killmail.killmail_time.slice(0, 10)))]
+    ])
+  )
 
 const noteAdvance = (client: PoolClient, { bytesRead, key, killmails }: Advance, stored: number) =>
   attempt(() =>

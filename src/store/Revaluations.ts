@@ -99,6 +99,11 @@ export class Revaluations extends Context.Service<Revaluations, {
         yield* sql`
           insert into revaluations (killmail_id)
           select unnest(${pgColumn(changed, ({ id }) => id)}::bigint[])`
+        yield* sql`
+          insert into statistics_due (day)
+          select distinct (killmail_time at time zone 'UTC')::date
+          from killmail_ledger
+          where killmail_id = any(${pgColumn(changed, ({ id }) => id)}::bigint[])`
         yield* sql`select pg_notify(${publicationsChannel}, '')`
         return changed.length
       })
