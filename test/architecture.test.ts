@@ -40,12 +40,13 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "jobs",
     "store",
     "everef",
+    "upstreams",
     "static-data",
     "prices",
     "intake"
   ],
   feeds: ["domain", "Settings", "CrashPoint", "BoundedText", "telemetry", "store", "upstreams", "intake"],
-  broadcast: ["domain", "CrashPoint", "telemetry", "store"],
+  broadcast: ["domain", "CrashPoint", "telemetry", "store", "static-data"],
   api: ["domain", "Settings", "telemetry", "jobs", "store", "intake", "broadcast"],
   // Beside it: the outside world, which must not share its mistakes with us.
   sandbox: ["domain"],
@@ -58,6 +59,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "store",
     "esi",
     "everef",
+    "upstreams",
     "static-data",
     "prices",
     "entities",

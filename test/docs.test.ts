@@ -7,6 +7,7 @@ import { EntitiesApi } from "../src/api/EntitiesApi.ts"
 import { KillmailsApi } from "../src/api/KillmailsApi.ts"
 import { SystemApi } from "../src/api/SystemApi.ts"
 import { readMessage } from "../src/broadcast/ClientMessage.ts"
+import { filterFields, readFilter } from "../src/domain/Filter.ts"
 import { hashOf, Killmail } from "../src/domain/Killmail.ts"
 
 const root = join(import.meta.dirname, "..")
@@ -127,6 +128,21 @@ describe("docs/operations.md", () => {
     )
     // "defect" is what is left, and SQL writes the other two.
     assert.sameMembers(explained, [...new Set([...reasons, "defect", "given_up", "crashes"])])
+  })
+})
+
+describe("docs/filter.md", () => {
+  const page = read("docs/filter.md")
+
+  it("lists every field of the filter, and what it wants", () => {
+    const rows = [...page.matchAll(/^\| `(\w+)` \| (.*) \|$/gm)].map(([, field, wants]) => [field, wants])
+    assert.deepStrictEqual(rows, Object.entries(filterFields))
+  })
+
+  it("shows filters that are read", () => {
+    const shown = found(page, /```json\n([^`]+)```/g)
+    assert.isAbove(shown.length, 1)
+    for (const json of shown) assert.isTrue(Result.isSuccess(readFilter(JSON.parse(json))), json)
   })
 })
 

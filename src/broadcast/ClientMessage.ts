@@ -7,8 +7,8 @@ const messages = {
   subscribe: Schema.Struct({
     action: Schema.Literal("subscribe"),
     id: SubscriptionId,
-    // Filters are refused by name until they exist, rather than ignored.
-    filter: Schema.optionalKey(Schema.Record(Schema.String, Schema.Unknown)),
+    // Read by itself, so that what is wrong with it is told by the name of its field.
+    filter: Schema.optionalKey(Schema.Unknown),
     after: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
     epoch: Schema.optionalKey(Schema.String)
   }),

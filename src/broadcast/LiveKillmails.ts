@@ -7,6 +7,10 @@ import { Cause, Context, Effect, Layer, Metric, Option, Queue, Schema, Semaphore
 import type { SqlError } from "effect/sql"
 import { crashPoint } from "../CrashPoint.ts"
 import { idsOf, type KillmailDocument, toDocument } from "../domain/Document.ts"
+import type { Filter } from "../domain/Filter.ts"
+import { factIdsOf, type Subject, subjectOf } from "../domain/Matching.ts"
+import type { StaticFacts } from "../domain/StaticData.ts"
+import { StaticData } from "../static-data/StaticData.ts"
 import { within } from "../store/Deadline.ts"
 import { KillmailReader, type Publication } from "../store/KillmailReader.ts"
 import { publicationsChannel } from "../store/KillmailStore.ts"
@@ -24,6 +28,8 @@ export interface Announcement {
   readonly document: KillmailDocument
   /** The document as JSON. */
   readonly json: string
+  /** The killmail as filters ask of it. */
+  readonly subject: Subject
 }
 
 /** What was sent on the channel did not come back: the connection lives, perhaps, but hears nothing. */
@@ -41,10 +47,18 @@ const silenceMillis = 10_000
 const probeMillis = 3000
 /** Publications read in one query. */
 const pageSize = 200
+/** Sequences that a replay looks through in one query, however few of them fit its filter. */
+const replayWindow = 10_000
 /** Of what was valued anew so many are told a second: after a day's prices arrive they are thousands. */
 const revaluedPageSize = 100
 /** An announcement waits no longer for names, and goes without. */
 const namesDeadline = "1 second"
+/** One page of a replay: what fits, and the sequence up to which nothing is missing. */
+export interface Replayed {
+  readonly announcements: ReadonlyArray<Announcement>
+  readonly position: number
+}
+
 /** A connection that went silent is given up after this, and another one asked. */
 const readDeadline = "10 seconds"
 
@@ -56,8 +70,8 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
   readonly position: () => number
   /** Hears what comes after `position()` of this instant. Returns how to stop. */
   readonly listen: (listener: Listener) => () => void
-  /** One page of what was published after a sequence, in order; empty at the end. */
-  readonly replay: (after: number) => Effect.Effect<ReadonlyArray<Announcement>, SqlError.SqlError>
+  /** What was published after a sequence, up to `position()`, and fits the filter: a page of it, in order. */
+  readonly replay: (after: number, filter: Filter) => Effect.Effect<Replayed, SqlError.SqlError>
 }>()("killmaild/broadcast/LiveKillmails") {
   static readonly layer = Layer.effect(
     LiveKillmails,
@@ -67,6 +81,7 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
       const reader = yield* KillmailReader
       const revaluations = yield* Revaluations
       const names = yield* Names
+      const staticData = yield* StaticData
       const listeners = new Set<Listener>()
       // Clients that catch up must not take the connections that feeds and jobs live on.
       const replays = yield* Semaphore.make(2)
@@ -86,11 +101,23 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
           Effect.orElseSucceed((): ReadonlyMap<number, string> => new Map())
         )
 
-      const tell = (known: ReadonlyMap<number, string>) => (publication: Publication) =>
+      /** Without them a filter would say no to what fits it: they are waited for. */
+      const factsIn = (page: ReadonlyArray<Pick<Publication, "row">>) => {
+        const wanted = page.map(({ row }) => factIdsOf(row))
+        return Effect.map(
+          staticData.factsFor({
+            typeIds: wanted.flatMap(({ typeIds }) => typeIds),
+            systemIds: wanted.flatMap(({ systemIds }) => systemIds)
+          }),
+          ({ facts }) => facts
+        )
+      }
+
+      const tell = (known: ReadonlyMap<number, string>, facts: StaticFacts) => (publication: Publication) =>
         Effect.suspend(() => {
           // First, so that one that cannot be told does not hold up all that follow.
           position = publication.sequence
-          return tellListeners(announce(publication, known))
+          return tellListeners(announce(publication, known, facts))
         }).pipe(
           Effect.andThen(Metric.update(announcements, 1)),
           Effect.withSpan("announce killmail", {
@@ -112,7 +139,8 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
         for (;;) {
           const page = yield* Effect.timeout(reader.publishedAfter(position, pageSize), readDeadline)
           if (page.length > 0) yield* crashPoint("publications read, not told")
-          yield* Effect.forEach(page, tell(yield* namesIn(page)), { discard: true })
+          const facts = yield* Effect.timeout(factsIn(page), readDeadline)
+          yield* Effect.forEach(page, tell(yield* namesIn(page), facts), { discard: true })
           if (page.length < pageSize) return
         }
       })
@@ -120,11 +148,14 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
       /** Whether there may be more. What this process has not told yet will be told as it is by then. */
       const tellRevalued = Effect.gen(function*() {
         const page = yield* Effect.timeout(revaluations.after(revaluation, revaluedPageSize), readDeadline)
+        const facts = yield* Effect.timeout(factsIn(page), readDeadline)
         const known = yield* namesIn(page)
         for (const { id, row } of page) {
           revaluation = id
           const sequence = row.sequence!
-          if (sequence <= position) yield* tellListeners({ ...announce({ row, sequence }, known), type: "revalued" })
+          if (sequence <= position) {
+            yield* tellListeners({ ...announce({ row, sequence }, known, facts), type: "revalued" })
+          }
         }
         return page.length === revaluedPageSize
       })
@@ -181,11 +212,17 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
           listeners.add(listener)
           return () => listeners.delete(listener)
         },
-        replay: (after) =>
+        replay: (after, filter) =>
           replays.withPermit(Effect.gen(function*() {
-            const page = yield* reader.publishedAfter(after, pageSize)
+            // All up to `position` has been told, and so is there to be read.
+            const upTo = Math.min(after + replayWindow, position)
+            const page = yield* reader.publishedBetween(after, upTo, filter, pageSize)
+            const facts = yield* factsIn(page)
             const known = yield* namesIn(page)
-            return page.map((publication) => announce(publication, known))
+            return {
+              announcements: page.map((publication) => announce(publication, known, facts)),
+              position: page.length < pageSize ? upTo : page.at(-1)!.sequence
+            }
           }))
       })
     })
@@ -203,8 +240,9 @@ const hears = (listener: Listener, announcement: Announcement): boolean => {
 
 const announce = (
   { row, sequence }: Pick<Publication, "row" | "sequence">,
-  names: ReadonlyMap<number, string>
+  names: ReadonlyMap<number, string>,
+  facts: StaticFacts
 ): Announcement => {
   const document = toDocument(row, names)
-  return { type: "killmail", sequence, document, json: JSON.stringify(document) }
+  return { type: "killmail", sequence, document, json: JSON.stringify(document), subject: subjectOf(row, facts) }
 }

@@ -1,12 +1,10 @@
-/**
- * One client of `/ws` and its subscriptions, apart from the socket: what it is sent, in which order. Each subscription is
- * replayed from where the client left off up to the broadcaster's position, and then hears live; both happen in one
- * instant, so nothing is lost, doubled or reordered at the seam.
- */
+/** One client of `/ws`, apart from the socket: what it may say, and what it is answered. */
 import { Effect, Result } from "effect"
 import type { SqlError } from "effect/sql"
+import { type Filter, readFilter } from "../domain/Filter.ts"
 import { type ClientMessage, readMessage } from "./ClientMessage.ts"
 import type { Announcement, LiveKillmails } from "./LiveKillmails.ts"
+import * as Subscriptions from "./Subscriptions.ts"
 
 export const maxSubscriptions = 100
 
@@ -30,55 +28,21 @@ export const make = (
   send: (message: string) => void,
   drained: Effect.Effect<void>
 ): Subscriber => {
-  /** Those that hear live, each with the sequence it has, and those still replaying; unsubscribing ends either. */
-  const hearing = new Map<string, number>()
-  const replaying = new Map<string, symbol>()
-
   const sendJson = (message: object) => send(JSON.stringify(message))
   /** Names the subscription that it is about, where there is one. */
   const sendError = (code: string, message: string, id?: string) => sendJson({ type: "error", code, message, id })
-  const stopListening = live.listen((announcement) => {
-    const { sequence, type } = announcement
-    const ids = [...hearing].filter(([, position]) => type === "revalued" || sequence > position).map(([id]) => id)
-    if (ids.length > 0) send(messageOf(ids, announcement))
-  })
 
-  /** Sends what was published after `from`, and hears live from the instant at which nothing is missing. */
-  const catchUp = Effect.fnUntraced(function*(id: string, turn: symbol, from: number) {
-    let position = from
-    // No effect may come between the check that ends this and `hearing.set`: killmails are told in between. What the
-    // replay brought before it was told to others is not told here again, as `hearing` keeps the position.
-    while (position < live.position()) {
-      const page = yield* live.replay(position)
-      if (page.length === 0) break
-      for (const announcement of page) {
-        yield* drained
-        if (replaying.get(id) !== turn) return
-        send(messageOf([id], announcement))
-        position = announcement.sequence
-      }
-    }
-    if (replaying.get(id) !== turn) return
-    replaying.delete(id)
-    hearing.set(id, position)
-    sendJson({ type: "caught_up", id })
-  })
-
-  const subscribe = Effect.fnUntraced(function*(id: string, after: number | undefined, epoch: string | undefined) {
-    const turn = Symbol(id)
-    replaying.set(id, turn)
-    const start = after ?? live.position()
-    const foreign = epoch !== undefined && epoch !== (yield* live.epoch)
-    // Another replica may have told this client more than this one has told yet; the ledger knows what exists.
-    const unknown = foreign || start > live.position() && start > (yield* live.lastSequence)
-    if (replaying.get(id) !== turn) return
-    if (unknown) {
-      replaying.delete(id)
-      const message = `Sequence ${start} is not of this epoch: subscribe without "after" and "epoch" and start anew.`
-      return sendError("epoch", message, id)
-    }
-    sendJson({ type: "subscribed", id, sequence: start })
-    yield* catchUp(id, turn, start)
+  const subscriptions = Subscriptions.make(live, {
+    begun: (id, sequence) => sendJson({ type: "subscribed", id, sequence }),
+    told: (ids, announcement) => send(messageOf(ids, announcement)),
+    caughtUp: (id) => sendJson({ type: "caught_up", id }),
+    foreign: (id, sequence) =>
+      sendError(
+        "epoch",
+        `Sequence ${sequence} is not of this epoch: subscribe without "after" and "epoch" and start anew.`,
+        id
+      ),
+    drained
   })
 
   const answer = (message: ClientMessage) => {
@@ -87,31 +51,30 @@ export const make = (
         return Effect.sync(() => sendJson({ type: "pong" }))
       case "unsubscribe":
         return Effect.sync(() => {
-          hearing.delete(message.id)
-          replaying.delete(message.id)
+          subscriptions.end(message.id)
           sendJson({ type: "unsubscribed", id: message.id })
         })
       case "subscribe": {
-        const problem = problemWith(message)
-        return problem === undefined
-          ? subscribe(message.id, message.after, message.epoch)
-          : Effect.sync(() => sendError(...problem, message.id))
+        const { after, epoch, id } = message
+        return Result.match(filterOf(message), {
+          onFailure: (problem) => Effect.sync(() => sendError(...problem, id)),
+          onSuccess: (filter) => subscriptions.begin(id, { filter, after, epoch })
+        })
       }
     }
   }
 
-  const problemWith = (
-    { filter = {}, id }: ClientMessage & { readonly action: "subscribe" }
-  ): [code: string, message: string] | undefined => {
-    const unknownFilter = Object.keys(filter)[0]
-    if (unknownFilter !== undefined) return ["filter", `There is no filter ${JSON.stringify(unknownFilter)} yet.`]
-    if (hearing.has(id) || replaying.has(id)) {
-      return ["duplicate", `There is a subscription ${JSON.stringify(id)} on this connection already.`]
+  /** What is wanted, or why it cannot be had. */
+  const filterOf = (
+    { filter, id }: ClientMessage & { readonly action: "subscribe" }
+  ): Result.Result<Filter, [code: string, message: string]> => {
+    if (subscriptions.has(id)) {
+      return Result.fail(["duplicate", `There is a subscription ${JSON.stringify(id)} on this connection already.`])
     }
-    if (hearing.size + replaying.size >= maxSubscriptions) {
-      return ["too_many", `A connection has at most ${maxSubscriptions} subscriptions.`]
+    if (subscriptions.count() >= maxSubscriptions) {
+      return Result.fail(["too_many", `A connection has at most ${maxSubscriptions} subscriptions.`])
     }
-    return undefined
+    return Result.mapError(readFilter(filter ?? {}), (problem) => ["filter", problem])
   }
 
   return {
@@ -123,11 +86,7 @@ export const make = (
           onSuccess: answer
         })
       ),
-    subscriptionCount: () => hearing.size + replaying.size,
-    close: () => {
-      stopListening()
-      hearing.clear()
-      replaying.clear()
-    }
+    subscriptionCount: subscriptions.count,
+    close: subscriptions.close
   }
 }

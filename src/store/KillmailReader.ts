@@ -5,6 +5,8 @@
 import { Context, Effect, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { KillmailRow } from "../domain/Document.ts"
+import type { Filter } from "../domain/Filter.ts"
+import { conditionsOf } from "./FilterSql.ts"
 
 /** A publication: the killmail and the trace that stored it. */
 export interface Publication {
@@ -21,6 +23,13 @@ export class KillmailReader extends Context.Service<KillmailReader, {
     sequence: number,
     limit: number
   ) => Effect.Effect<ReadonlyArray<Publication>, SqlError.SqlError>
+  /** Publications after a sequence up to another that fit the filter, in order, at most `limit`. */
+  readonly publishedBetween: (
+    after: number,
+    upTo: number,
+    filter: Filter,
+    limit: number
+  ) => Effect.Effect<ReadonlyArray<Publication>, SqlError.SqlError>
   /** The last sequence given out; 0 before the first. */
   readonly lastSequence: Effect.Effect<number, SqlError.SqlError>
   /** Sequences mean something within one epoch only. */
@@ -33,6 +42,7 @@ export class KillmailReader extends Context.Service<KillmailReader, {
 
       const columns = killmailColumns(sql)
       type Row = KillmailRow & { readonly stored_at: Date; readonly traceparent: string | null }
+      type PublishedRow = Row & { readonly sequence: number }
 
       const find = Effect.fn("KillmailReader.find")(function*(killmailId: number) {
         const rows = yield* sql<Row>`
@@ -47,7 +57,7 @@ export class KillmailReader extends Context.Service<KillmailReader, {
       // By sequence alone: no clock decides. A statement that began before a neighbour's transaction, and sees its commit,
       // would find the neighbour's visible_from in its future, and tell the next sequence first.
       const publishedAfter = Effect.fn("KillmailReader.publishedAfter")(function*(sequence: number, limit: number) {
-        const rows = yield* sql<Row & { readonly sequence: number }>`
+        const rows = yield* sql<PublishedRow>`
           select ${columns}
           from (
             select * from killmail_ledger
@@ -55,12 +65,29 @@ export class KillmailReader extends Context.Service<KillmailReader, {
           ) ledger
           join killmails mail using (killmail_time, killmail_id)
           order by ledger.sequence`
-        return rows.map((row): Publication => ({
-          sequence: row.sequence,
-          traceparent: row.traceparent,
-          storedAt: row.stored_at,
-          row
-        }))
+        return rows.map(publicationOf)
+      })
+
+      const publishedBetween = Effect.fn("KillmailReader.publishedBetween")(
+        function*(after: number, upTo: number, filter: Filter, limit: number) {
+          const rows = yield* sql<PublishedRow>`
+            select ${columns}
+            from killmail_ledger ledger
+            join killmails mail using (killmail_time, killmail_id)
+            where ledger.sequence > ${BigInt(after)}
+              and ledger.sequence <= ${BigInt(upTo)}
+              and ${sql.and(conditionsOf(sql, filter))}
+            order by ledger.sequence
+            limit ${limit}`
+          return rows.map(publicationOf)
+        }
+      )
+
+      const publicationOf = (row: PublishedRow): Publication => ({
+        sequence: row.sequence,
+        traceparent: row.traceparent,
+        storedAt: row.stored_at,
+        row
       })
 
       const lastSequence = Effect.map(
@@ -70,7 +97,7 @@ export class KillmailReader extends Context.Service<KillmailReader, {
 
       const epoch = Effect.map(sql<{ id: string }>`select id from epoch`, ([row]) => row!.id)
 
-      return KillmailReader.of({ find, publishedAfter, lastSequence, epoch })
+      return KillmailReader.of({ find, publishedAfter, publishedBetween, lastSequence, epoch })
     })
   )
 }

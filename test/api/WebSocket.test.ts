@@ -65,6 +65,30 @@ describe("a client of /ws", () => {
       assert.deepStrictEqual((yield* client.frame(isKillmail(6))).subscriptions, ["new"])
     }))
 
+  it.live("is told of what its filter fits alone, in a replay as it is live", () =>
+    Effect.gen(function*() {
+      const { context, store, url } = yield* daemon()
+      yield* store(mails(0, 40))
+      const { position } = Context.get(context, LiveKillmails)
+      while (position() < 40) yield* Effect.sleep("10 millis")
+      const system = mail(0).solar_system_id
+      const idsOf = (killmails: ReadonlyArray<Killmail>) => killmails.map(({ killmail_id }) => killmail_id)
+      const client = yield* connectSocket(url)
+      const ship = mail(3).victim.ship_type_id
+      client.send({ action: "subscribe", id: "system", after: 0, filter: { system } })
+      client.send({ action: "subscribe", id: "ship", after: 0, filter: { ship: [ship], role: "victim" } })
+      client.send({ action: "subscribe", id: "all", after: 40 })
+      for (const id of ["system", "ship", "all"]) yield* client.frame(isType("caught_up", id))
+      yield* store(mails(40, 80))
+      while (!client.frames.some((frame) => isKillmail(80)(frame))) yield* Effect.sleep("10 millis")
+      const heard = (id: string) =>
+        client.frames.filter(({ subscriptions }) => subscriptions?.includes(id)).map(({ data }) => data as Killmail)
+      const inSystem = mails(0, 80).filter((killmail) => killmail.solar_system_id === system)
+      const ofShip = mails(0, 80).filter(({ victim }) => victim.ship_type_id === ship)
+      assert.sameMembers(idsOf(heard("system")), idsOf(inSystem))
+      assert.sameMembers(idsOf(heard("ship")), idsOf(ofShip))
+    }))
+
   it.live("that comes back again and again misses nothing and sees nothing twice", () =>
     Effect.gen(function*() {
       const { another, store, url } = yield* daemon()
@@ -193,7 +217,7 @@ describe("a misunderstanding on /ws", () => {
         [{ action: "subscribe", id: "x", after: -1 }, "bad_message"],
         [{ action: "subscribe", id: "x", after: "1" }, "bad_message"],
         [{ action: "shout" }, "unknown_action"],
-        [{ action: "subscribe", id: "x", filter: { ship: [587] } }, "filter"],
+        [{ action: "subscribe", id: "x", filter: { colour: [587] } }, "filter"],
         [{ action: "subscribe", id: "taken" }, "duplicate"],
         [{ action: "subscribe", id: "y", after: 2 }, "epoch"],
         [{ action: "subscribe", id: "z", after: 0, epoch: "another" }, "epoch"]
@@ -206,7 +230,7 @@ describe("a misunderstanding on /ws", () => {
       const errors = client.frames.filter(isType("error"))
       assert.sameMembers(errors.map(({ code }) => code), [...wrong.map(([, code]) => code), "bad_message"])
       for (const error of errors) assert.match(error.message ?? "", /^[A-Z].*\.$/)
-      assert.match(errors.find(({ code }) => code === "filter")?.message ?? "", /"ship"/)
+      assert.match(errors.find(({ code }) => code === "filter")?.message ?? "", /"colour"/)
     }))
 
   it.live("of size ends the connection with 1009, too many subscriptions do not", () =>

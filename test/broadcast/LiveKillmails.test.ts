@@ -2,12 +2,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Layer, Queue, Redacted } from "effect"
 import type { SqlError } from "effect/sql"
 import { LiveKillmails } from "../../src/broadcast/LiveKillmails.ts"
+import { JobQueue } from "../../src/jobs/JobQueue.ts"
+import { StaticData } from "../../src/static-data/StaticData.ts"
 import * as Database from "../../src/store/Database.ts"
 import { KillmailReader } from "../../src/store/KillmailReader.ts"
 import { KillmailStore, publicationsChannel } from "../../src/store/KillmailStore.ts"
 import { Listening } from "../../src/store/Listening.ts"
 import { Names } from "../../src/store/Names.ts"
 import { Revaluations } from "../../src/store/Revaluations.ts"
+import { StaticDataStore } from "../../src/store/StaticDataStore.ts"
 import { mailOf, newKillmail } from "../support/Mails.ts"
 import { withStores } from "../support/Stores.ts"
 import { migratedDatabase } from "../support/TestDaemon.ts"
@@ -34,7 +37,8 @@ describe("a listening connection that lives and hears nothing", () => {
       ).pipe(Layer.provide(Listening.layer))
       yield* Layer.build(
         LiveKillmails.layer.pipe(
-          Layer.provide([KillmailReader.layer, Revaluations.layer, Names.layer, deaf]),
+          Layer.provide([KillmailReader.layer, Revaluations.layer, Names.layer, StaticData.layer, deaf]),
+          Layer.provide([StaticDataStore.layer, JobQueue.layer]),
           Layer.provide(Database.layer(Redacted.make(url)))
         )
       )

@@ -2,15 +2,24 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import type { Announcement, Listener, LiveKillmails } from "../../src/broadcast/LiveKillmails.ts"
 import * as Subscriber from "../../src/broadcast/Subscriber.ts"
-import type { KillmailDocument } from "../../src/domain/Document.ts"
+import type { KillmailDocument, KillmailRow } from "../../src/domain/Document.ts"
+import type { Filter } from "../../src/domain/Filter.ts"
+import { matches, subjectOf } from "../../src/domain/Matching.ts"
 import { randomOf } from "../../src/sandbox/Random.ts"
 
 const document = {} as KillmailDocument
+/** Of every three killmails one was an NPC's, which is what subscription `s2` wants. */
+const isNpc = (sequence: number) => sequence % 3 === 0
+const filterOf = (id: string): Filter => id === "s2" ? { npc: true } : {}
+const nowhere = { type: () => undefined, system: () => undefined }
+const rowOf = (sequence: number) =>
+  ({ is_npc: isNpc(sequence), attackers: [] as KillmailRow["attackers"], killmail_time: "" }) as KillmailRow
 const announcementOf = (sequence: number): Announcement => ({
   type: "killmail",
   sequence,
   document,
-  json: "{}"
+  json: "{}",
+  subject: subjectOf(rowOf(sequence), nowhere)
 })
 
 interface Frame {
@@ -38,13 +47,14 @@ const stage = (seed: number) => {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    replay: (after) =>
+    replay: (after, filter) =>
       Effect.gen(function*() {
         yield* pause(4)
-        const size = Math.max(0, Math.min(random.whole(1, 4), ledger - after))
+        const size = Math.max(0, Math.min(random.whole(1, 4), position - after))
         const page = Array.from({ length: size }, (_, k) => announcementOf(after + 1 + k))
         yield* pause(4)
-        return page
+        const fits = matches(filter)
+        return { announcements: page.filter(({ subject }) => fits(subject)), position: after + size }
       })
   }
   const tell = Effect.sync(() => {
@@ -79,7 +89,7 @@ const play = Effect.fnUntraced(function*(seed: number) {
     else if (draw < 0.9) {
       const after = random.chance(0.7) ? { after: random.whole(0, ledger() + 1) } : {}
       const epoch = random.chance(0.3) ? { epoch: random.chance(0.8) ? "mine" : "another" } : {}
-      yield* receive({ action: "subscribe", id, ...after, ...epoch })
+      yield* receive({ action: "subscribe", id, filter: filterOf(id), ...after, ...epoch })
     } else yield* receive({ action: "unsubscribe", id })
     yield* pause(3)
   }
@@ -89,13 +99,21 @@ const play = Effect.fnUntraced(function*(seed: number) {
   return { frames, last: ledger() }
 })
 
+interface Session {
+  readonly id: string
+  readonly from: number
+  readonly told: Array<number>
+  caughtUp: boolean
+  ended: boolean
+}
+
 /** What each subscription was told between "subscribed" and its end, which for the last ones is the end of the play. */
 const sessionsOf = (frames: ReadonlyArray<Frame>) => {
-  const open = new Map<string, { from: number; told: Array<number>; caughtUp: boolean; ended: boolean }>()
-  const all: Array<{ from: number; told: Array<number>; caughtUp: boolean; ended: boolean }> = []
+  const open = new Map<string, Session>()
+  const all: Array<Session> = []
   for (const { id = "", sequence = 0, subscriptions = [], type } of frames) {
     if (type === "subscribed") {
-      const session = { from: sequence, told: [], caughtUp: false, ended: false }
+      const session = { id, from: sequence, told: [], caughtUp: false, ended: false }
       open.set(id, session)
       all.push(session)
     }
@@ -120,11 +138,11 @@ describe("a subscription", () => {
         let sessions = 0
         for (let seed = 0; seed < 1500; seed++) {
           const { frames, last } = yield* play(seed)
-          for (const { caughtUp, ended, from, told } of sessionsOf(frames)) {
+          for (const { caughtUp, ended, from, id, told } of sessionsOf(frames)) {
             sessions++
-            const end = ended ? from + told.length : Math.max(last, from)
-            const wanted = Array.from({ length: end - from }, (_, k) => from + 1 + k)
-            assert.deepStrictEqual(told, wanted, `seed ${seed}`)
+            const published = Array.from({ length: Math.max(0, last - from) }, (_, k) => from + 1 + k)
+            const wanted = filterOf(id).npc ? published.filter(isNpc) : published
+            assert.deepStrictEqual(told, ended ? wanted.slice(0, told.length) : wanted, `seed ${seed}`)
             assert.isTrue(ended || caughtUp, `seed ${seed}`)
           }
         }

@@ -8,6 +8,9 @@ const refusal = (json: unknown): string => {
   return Result.getOrThrow(Result.flip(read))
 }
 
+const refused = (query: Record<string, string | ReadonlyArray<string>>): string =>
+  Result.getOrThrow(Result.flip(readFilterQuery(query)))
+
 describe("a filter", () => {
   it("is read from JSON, a lone value for a list of it", () => {
     const read = readFilter({ character: 2122585718, region: [10000002, 10000043], label: "loc:nullsec", npc: false })
@@ -82,8 +85,6 @@ describe("a filter", () => {
   })
 
   it("refuses what a query cannot mean", () => {
-    const refused = (query: Record<string, string | ReadonlyArray<string>>) =>
-      Result.getOrThrow(Result.flip(readFilterQuery(query)))
     assert.match(refused({ character: "1,,2" }), /^character: got \[1,"",2\], wants/)
     assert.match(refused({ character: "0x10" }), /^character: /)
     assert.match(refused({ npc: "yes" }), /^npc: got "yes", wants true or false/)

@@ -459,21 +459,24 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "seam drops one",
     breaks: "what is told while a replay ends is missing",
-    file: "src/broadcast/Subscriber.ts",
-    changes: [["    hearing.set(id, position)\n", "    yield* drained\n    hearing.set(id, position)\n"]],
+    file: "src/broadcast/Subscriptions.ts",
+    changes: [[
+      "    hearing.set(id, { position, fits })\n",
+      "    yield* client.drained\n    hearing.set(id, { position, fits })\n"
+    ]],
     caughtBy: ["test/broadcast/Subscriber.test.ts", "loses nothing, doubles nothing and keeps the order"]
   },
   {
     name: "seam doubles one",
     breaks: "what a replay brought before it was told live comes twice",
-    file: "src/broadcast/Subscriber.ts",
-    changes: [["sequence > position).map", "sequence >= position).map"]],
+    file: "src/broadcast/Subscriptions.ts",
+    changes: [["sequence > position) &&", "sequence >= position) &&"]],
     caughtBy: ["test/broadcast/Subscriber.test.ts", "loses nothing, doubles nothing and keeps the order"]
   },
   {
     name: "foreign epoch accepted",
     breaks: "a client that resumes from before a restore gets the wrong killmails and is not told",
-    file: "src/broadcast/Subscriber.ts",
+    file: "src/broadcast/Subscriptions.ts",
     changes: [["const unknown = foreign || ", "const unknown = foreign && "]],
     caughtBy: ["test/api/WebSocket.test.ts", "is answered with an error that names it"]
   },

@@ -3,6 +3,7 @@ import type { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, Redacted, type Scope } from "effect"
 import type { SqlClient } from "effect/sql"
 import { JobQueue } from "../../src/jobs/JobQueue.ts"
+import { StaticData } from "../../src/static-data/StaticData.ts"
 import { CharacterGroups } from "../../src/store/CharacterGroups.ts"
 import * as Database from "../../src/store/Database.ts"
 import { EntityStore } from "../../src/store/EntityStore.ts"
@@ -15,6 +16,7 @@ import { Listening } from "../../src/store/Listening.ts"
 import { Maintenance } from "../../src/store/Maintenance.ts"
 import { Names } from "../../src/store/Names.ts"
 import { Revaluations } from "../../src/store/Revaluations.ts"
+import { StaticDataStore } from "../../src/store/StaticDataStore.ts"
 import { StatisticsStore } from "../../src/store/StatisticsStore.ts"
 import { migratedDatabase } from "./TestDaemon.ts"
 
@@ -33,6 +35,7 @@ const stores = Layer.mergeAll(
   Maintenance.layer,
   Names.layer,
   Revaluations.layer,
+  StaticData.layer.pipe(Layer.provide([StaticDataStore.layer, JobQueue.layer])),
   StatisticsStore.layer
 )
 
