@@ -55,13 +55,14 @@ export default Effect.gen(function*() {
         interval '1 day') day
     $$`
 
-  // zKillboard's count of each day beside ours. A day whose list was compared at this count is not compared again at the
-  // same, as some killmails cannot be had from anybody.
+  // zKillboard's count of each day beside ours. Those are kept complete that a feed was heard on, or that were imported. A day
+  // whose list was compared is not compared again at the same count: some killmails cannot be had from anybody.
   yield* sql`
     create table days (
       day date primary key,
       upstream_total integer not null,
       stored integer not null,
+      kept boolean not null,
       checked_at timestamptz not null default now(),
       compared_total integer
     )`

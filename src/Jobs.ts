@@ -10,6 +10,7 @@ import { EsiUniverse } from "./esi/EsiUniverse.ts"
 import { EveRefClient } from "./everef/EveRefClient.ts"
 import { importDay } from "./history/ImportDay.ts"
 import { Importer, mostThreads } from "./history/Importer.ts"
+import { repairGaps } from "./history/RepairGaps.ts"
 import * as Housekeeping from "./Housekeeping.ts"
 import { Appraiser } from "./intake/Appraiser.ts"
 import { ingestKillmail } from "./intake/IngestKillmail.ts"
@@ -25,7 +26,10 @@ import { Settings } from "./Settings.ts"
 import { learnStaticData } from "./static-data/LearnStaticData.ts"
 import { refreshStaticData } from "./static-data/RefreshStaticData.ts"
 import { StaticData } from "./static-data/StaticData.ts"
+import * as CountKillmails from "./statistics/CountKillmails.ts"
 import { isLostConnection } from "./store/Database.ts"
+import { EveKill } from "./upstreams/EveKill.ts"
+import { ZkbHistory } from "./upstreams/ZkbHistory.ts"
 
 const laterFor = (settings: Settings["Service"]) => [
   ...Housekeeping.handlers,
@@ -37,6 +41,7 @@ const laterFor = (settings: Settings["Service"]) => [
   refreshAlliances,
   revalueKillmails,
   importDay,
+  repairGaps,
   syncMapActivity(settings)
 ]
 
@@ -69,10 +74,13 @@ export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost
       EsiEntities.layer,
       EsiMarkets.layer,
       EveRef.layer,
-      EveRefClient.layer
+      EveRefClient.layer,
+      EveKill.layer,
+      ZkbHistory.layer
     ]),
     Layer.merge(release(life.applicationName)),
-    Layer.merge(noticeArrivals)
+    Layer.merge(noticeArrivals),
+    Layer.merge(CountKillmails.layer)
   )
 
 /** Imports history in this process, beside whatever daemons there are, and does nothing else. */

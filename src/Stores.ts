@@ -7,6 +7,7 @@ import { CharacterGroups } from "./store/CharacterGroups.ts"
 import { EntityReader } from "./store/EntityReader.ts"
 import { EntityStore } from "./store/EntityStore.ts"
 import { FeedStore } from "./store/FeedStore.ts"
+import { Gaps } from "./store/Gaps.ts"
 import { Imports } from "./store/Imports.ts"
 import { KillmailReader } from "./store/KillmailReader.ts"
 import { KillmailStore } from "./store/KillmailStore.ts"
@@ -21,6 +22,7 @@ import { RateLimits } from "./store/RateLimits.ts"
 import { Revaluations } from "./store/Revaluations.ts"
 import { StaticDataImports } from "./store/StaticDataImports.ts"
 import { StaticDataStore } from "./store/StaticDataStore.ts"
+import { StatisticsReader } from "./store/StatisticsReader.ts"
 import { StatisticsStore } from "./store/StatisticsStore.ts"
 
 export const stores = Layer.mergeAll(
@@ -43,6 +45,8 @@ export const stores = Layer.mergeAll(
   Revaluations.layer,
   MapActivityStore.layer,
   Imports.layer,
+  Gaps.layer,
+  StatisticsReader.layer,
   StatisticsStore.layer,
   JobQueue.layer,
   JobPools.layer

@@ -11,7 +11,12 @@ export interface Heard extends KillmailRef {
   readonly zkb?: unknown
   /** When the feed published it, in milliseconds since 1970. */
   readonly publishedAt?: number | undefined
+  /** ISO time: killed before, it is stored and not announced. */
+  readonly announcedFrom?: string
 }
+
+/** For `announcedFrom`: of history, which is never news. */
+export const neverAnnounced = "9999-12-31T00:00:00Z"
 
 /** Another hash of the same killmail is another job: one of the two may be wrong. */
 export const keyOf = ({ hash, killmail_id }: KillmailRef): string => `killmail:${killmail_id}:${hash}`
@@ -27,6 +32,8 @@ export const IngestKillmail = Job.make({
     heard_at: Schema.String,
     body: Schema.optionalKey(Schema.NullOr(Schema.Unknown)),
     zkb: Schema.optionalKey(Schema.NullOr(Schema.Unknown)),
+    /** ISO time: killed before, it is stored and not announced. */
+    announced_from: Schema.optionalKey(Schema.String),
     traceparent: Schema.optionalKey(Schema.NullOr(Schema.String))
   }),
   key: keyOf,
@@ -38,7 +45,7 @@ export type IngestPayload = typeof IngestKillmail.payload.Type
 export const hearingOf = (
   source: string,
   tier: Job.Tier,
-  { body, hash, killmail_id, zkb }: Heard,
+  { announcedFrom, body, hash, killmail_id, zkb }: Heard,
   traceparent?: string
 ): Hearing => ({
   killmail_id,
@@ -53,6 +60,7 @@ export const hearingOf = (
     heard_at: new Date().toISOString(),
     ...(body === undefined || body === null ? {} : { body }),
     ...(zkb === undefined || zkb === null ? {} : { zkb }),
+    ...(announcedFrom === undefined ? {} : { announced_from: announcedFrom }),
     ...(traceparent === undefined ? {} : { traceparent })
   } satisfies IngestPayload
 })

@@ -50,10 +50,11 @@ export const ingestKillmail = handle(IngestKillmail, (heard: Heard, priority) =>
       hash: heard.hash,
       source: heard.source,
       heardAt: new Date(heard.heard_at),
-      zkb: heard.zkb ?? undefined
+      zkb: heard.zkb ?? undefined,
+      isAnnounced: isNews(killmail.value, heard)
     })
     if (receipt.outcome === "stored") {
-      yield* noteStored(killmail.value, heard)
+      if (receipt.sequence !== null) yield* noteStored(killmail.value, heard)
       yield* noteAgreement(appraisal, heard)
     }
     yield* Effect.logDebug(`killmail ${heard.killmail_id} ${receipt.outcome}`)
@@ -88,6 +89,10 @@ const bodyFromEsi = Effect.fnUntraced(function*(heard: Heard, priority: number) 
 })
 
 const decodeBody = Schema.decodeUnknownOption(Killmail)
+
+/** What was killed before we were away is history, found late. */
+const isNews = ({ killmail_time }: Killmail, { announced_from }: Heard): boolean =>
+  announced_from === undefined || Date.parse(killmail_time) >= Date.parse(announced_from)
 
 const plausible = Effect.fnUntraced(function*(killmail: Killmail) {
   if (!isPlausibleTime(killmail.killmail_time, Date.now())) {

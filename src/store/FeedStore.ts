@@ -63,6 +63,8 @@ export class FeedStore extends Context.Service<FeedStore, {
   ) => Effect.Effect<number, SqlError.SqlError | LeaseLost>
   /** As `hear`, for a killmail that a person or a program names by hand. */
   readonly hearByHand: (hearing: Hearing) => Effect.Effect<number, SqlError.SqlError>
+  /** As `hear`, for killmails that somebody's list of the past names. */
+  readonly hearFrom: (source: string, hearings: ReadonlyArray<Hearing>) => Effect.Effect<number, SqlError.SqlError>
   /** Whether ESI refused the killmail of this job's key for good. */
   readonly isRefused: (key: string) => Effect.Effect<boolean, SqlError.SqlError>
   /** How the work on a killmail ended, or undefined while it has not. */
@@ -141,8 +143,6 @@ export class FeedStore extends Context.Service<FeedStore, {
           return jobs
         }))
 
-      const hearByHand: FeedStore["Service"]["hearByHand"] = (hearing) => callHear("manual", [hearing])
-
       const isRefused = (key: string) =>
         Effect.map(
           sql`
@@ -198,7 +198,8 @@ export class FeedStore extends Context.Service<FeedStore, {
       return FeedStore.of({
         cursor: (feed) => promptly(cursor(feed)),
         hear: (lease, hearings, next) => promptly(hear(lease, hearings, next)),
-        hearByHand: (hearing) => promptly(hearByHand(hearing)),
+        hearByHand: (hearing) => promptly(callHear("manual", [hearing])),
+        hearFrom: (source, hearings) => promptly(callHear(source, hearings)),
         isRefused: (key) => promptly(isRefused(key)),
         endOf: (killmailId, key) => promptly(endOf(killmailId, key)),
         skip: (lease, skipped, next) => promptly(skip(lease, skipped, next)),

@@ -24,10 +24,12 @@ export interface NewKillmail {
   /** What zKillboard said of it, when the source brought that. */
   readonly zkb?: unknown
   readonly traceparent?: string | undefined
+  /** Whether it is news, as it is unless this says otherwise; else it is stored like history, without a sequence. */
+  readonly isAnnounced?: boolean
 }
 
-/** `sequence` numbers the publication; a killmail that was there before has none of its own. */
-export type Receipt = { readonly outcome: "stored"; readonly sequence: number } | { readonly outcome: "known" }
+/** `sequence` numbers the publication, null where it was stored like history; one that was there before has none of its own. */
+export type Receipt = { readonly outcome: "stored"; readonly sequence: number | null } | { readonly outcome: "known" }
 
 /** Every listener wakes on this channel and reads on from the sequence it has; the payload says nothing. */
 export const publicationsChannel = "killmails"
@@ -77,23 +79,26 @@ export class KillmailStore extends Context.Service<KillmailStore, {
         const again = batch.filter(isKnown)
         yield* keepBlocks(sql, "fill", again.map(({ killmail, zkb }) => ({ killmail_id: killmail.killmail_id, zkb })))
         const fresh = firstOfEach(batch.filter((mail) => !isKnown(mail)))
-        if (fresh.length === 0) return new Map<number, number>()
+        if (fresh.length === 0) return new Map<number, number | null>()
         yield* insertBodies(sql, fresh)
         yield* crashPoint("bodies written, no sequence yet")
         yield* sql`select lock_publications()`
-        const published = yield* sql<{ id: number; sequence: number }>`
+        const published = yield* sql<{ id: number; sequence: number | null }>`
           insert into killmail_ledger
             (killmail_id, killmail_time, hash, source, heard_at, traceparent, sequence)
           select id, time, decode(hash, 'hex'), source, heard_at, traceparent,
-            (select coalesce(max(sequence), 0) from killmail_ledger) + row_number() over (order by id)
+            case when announced then
+              (select coalesce(max(sequence), 0) from killmail_ledger) + row_number() over (partition by announced order by id)
+            end
           from unnest(
             ${pgColumn(fresh, (mail) => mail.killmail.killmail_id)}::bigint[],
             ${pgColumn(fresh, (mail) => normaliseTime(mail.killmail.killmail_time))}::timestamptz[],
             ${pgColumn(fresh, (mail) => mail.hash)}::text[],
             ${pgColumn(fresh, (mail) => mail.source)}::text[],
             ${pgColumn(fresh, (mail) => mail.heardAt.toISOString())}::timestamptz[],
-            ${pgColumn(fresh, (mail) => mail.traceparent)}::text[]
-          ) as mail(id, time, hash, source, heard_at, traceparent)
+            ${pgColumn(fresh, (mail) => mail.traceparent)}::text[],
+            ${pgColumn(fresh, (mail) => mail.isAnnounced ?? true)}::boolean[]
+          ) as mail(id, time, hash, source, heard_at, traceparent, announced)
           returning killmail_id::float8 as id, sequence::float8 as sequence`
         yield* sql`select request_entities(), pg_notify(${publicationsChannel}, '')`
         yield* crashPoint("sequence given, not committed")

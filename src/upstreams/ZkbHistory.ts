@@ -28,7 +28,9 @@ export class ZkbHistory extends Context.Service<ZkbHistory, {
   readonly totals: Effect.Effect<ReadonlyMap<Day, number>, UpstreamError>
   /** The hashes of a day's killmails, by id; none while there is no list of it. */
   readonly hashes: (day: Day) => Effect.Effect<Option.Option<Readonly<Record<string, string>>>, UpstreamError>
-  /** ESI's bodies of a day's killmails as JSON, one after another; none where there is no file of them. */
+  /** The file of ESI's bodies of a day's killmails, `{"137259365": {…}, …}`; none where there is none. */
+  readonly file: (day: Day) => Effect.Effect<Option.Option<Buffer>, UpstreamError>
+  /** What is in that file, one after another; none where there is no file of them. */
   readonly bodies: (day: Day) => Effect.Effect<Option.Option<Iterable<BodyText>>, UpstreamError>
 }>()("killmaild/upstreams/ZkbHistory") {
   static readonly layer = Layer.effect(
@@ -43,7 +45,6 @@ export class ZkbHistory extends Context.Service<ZkbHistory, {
         mostBytes,
         refusedMillis
       })
-      const nameOf = (day: Day) => `${day.replaceAll("-", "")}.json`
 
       const totals = Effect.map(client.json("/history/totals.json", Totals), (counts) =>
         new Map(
@@ -53,14 +54,19 @@ export class ZkbHistory extends Context.Service<ZkbHistory, {
           ])
         ))
 
+      const file: ZkbHistory["Service"]["file"] = (day) => client.get(`/history/raw/${nameOf(day)}`)
+
       return ZkbHistory.of({
         totals,
         hashes: (day) => client.json(`/history/${nameOf(day)}`, Hashes),
-        bodies: (day) => Effect.map(client.get(`/history/raw/${nameOf(day)}`), Option.map(bodiesIn))
+        file,
+        bodies: (day) => Effect.map(file(day), Option.map(bodiesIn))
       })
     })
   )
 }
+
+const nameOf = (day: Day): string => `${day.replaceAll("-", "")}.json`
 
 export interface BodyText {
   readonly killmail_id: number

@@ -248,7 +248,7 @@ export const bugs: ReadonlyArray<Bug> = [
     breaks: "a number may commit before a lower one, which whoever reads on then never sees",
     file: "src/store/KillmailStore.ts",
     changes: [["        yield* sql`select lock_publications()`\n", ""], [
-      "(select coalesce(max(sequence), 0) from killmail_ledger) + row_number() over (order by id)",
+      "(select coalesce(max(sequence), 0) from killmail_ledger) + row_number() over (partition by announced order by id)",
       "nextval('job_runs_id_seq')"
     ]],
     caughtBy: ["test/store/KillmailStore.test.ts", "by four at once numbers them without a hole"]
