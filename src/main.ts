@@ -16,6 +16,7 @@ import { migrate, restored } from "./commands/Schema.ts"
 import { serve } from "./commands/Serve.ts"
 import { settings } from "./commands/ShowSettings.ts"
 import { staticData } from "./commands/StaticData.ts"
+import { statistics } from "./commands/Statistics.ts"
 import { version } from "./Settings.ts"
 
 const killmaild = Command.make("killmaild").pipe(
@@ -32,6 +33,7 @@ const killmaild = Command.make("killmaild").pipe(
     staticData,
     prices,
     checkDataCommand,
+    statistics,
     databaseUrl,
     restored,
     benchmark

@@ -30,6 +30,8 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   entities: ["jobs", "store", "esi"],
   // Who maps the wormholes.
   "map-activity": ["domain", "Settings", "BoundedText", "jobs", "store"],
+  // What everybody killed and lost.
+  statistics: ["Settings", "telemetry", "store"],
   // The walk, from hearsay to whoever listens.
   intake: ["domain", "Settings", "CrashPoint", "telemetry", "jobs", "store", "esi", "static-data", "prices"],
   // History joins it in the middle.
@@ -64,6 +66,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "prices",
     "entities",
     "map-activity",
+    "statistics",
     "intake",
     "history",
     "Housekeeping"
@@ -109,6 +112,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "everef",
     "static-data",
     "prices",
+    "statistics",
     "intake",
     "history",
     "broadcast",

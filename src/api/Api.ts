@@ -3,11 +3,15 @@ import { HttpApi, HttpApiMiddleware, OpenApi } from "effect/http-api"
 import { version } from "../Settings.ts"
 import { EntitiesApi } from "./EntitiesApi.ts"
 import { KillmailsApi } from "./KillmailsApi.ts"
+import { StatisticsApi } from "./StatisticsApi.ts"
+import { StreamApi } from "./StreamApi.ts"
 import { SystemApi } from "./SystemApi.ts"
 
 export class Api extends HttpApi.make("killmaild")
   .add(KillmailsApi)
   .add(EntitiesApi)
+  .add(StatisticsApi)
+  .add(StreamApi)
   .add(SystemApi)
   .middleware(HttpApiMiddleware.ProblemDetails)
   .annotateMerge(OpenApi.annotations({

@@ -6,6 +6,8 @@ import { Api } from "./Api.ts"
 import { Operator, Unauthorized } from "./ApiErrors.ts"
 import { EntitiesHandlers } from "./EntitiesHandlers.ts"
 import { KillmailsHandlers } from "./KillmailsHandlers.ts"
+import { StatisticsHandlers } from "./StatisticsHandlers.ts"
+import { StreamHandlers } from "./StreamHandlers.ts"
 import { SystemHandlers } from "./SystemHandlers.ts"
 
 const OperatorLive = Layer.effect(
@@ -23,6 +25,6 @@ const OperatorLive = Layer.effect(
 
 /** Every endpoint of the contract, with `/openapi.json`. */
 export const layer = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
-  Layer.provide([KillmailsHandlers, EntitiesHandlers, SystemHandlers]),
+  Layer.provide([KillmailsHandlers, EntitiesHandlers, StatisticsHandlers, StreamHandlers, SystemHandlers]),
   Layer.provide([OperatorLive, HttpApiMiddleware.layerProblemDetails({ includeDetails: true })])
 )

@@ -51,6 +51,8 @@ export class Names extends Context.Service<Names, {
           union all
           select solar_system_id, name from solar_systems where solar_system_id = any(${things}::integer[])
           union all
+          select region_id, name from regions where region_id = any(${things}::integer[])
+          union all
           select celestial_id, name from celestials where celestial_id = any(${things}::integer[]) and name is not null`
       })
 
