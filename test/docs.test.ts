@@ -5,6 +5,7 @@ import { dirname, join } from "node:path"
 import { NotFound } from "../src/api/ApiErrors.ts"
 import { EntitiesApi } from "../src/api/EntitiesApi.ts"
 import { KillmailsApi } from "../src/api/KillmailsApi.ts"
+import { StatisticsApi } from "../src/api/StatisticsApi.ts"
 import { SystemApi } from "../src/api/SystemApi.ts"
 import { readMessage } from "../src/broadcast/ClientMessage.ts"
 import { filterFields, readFilter } from "../src/domain/Filter.ts"
@@ -56,6 +57,8 @@ const endpoints: Readonly<Record<string, Schema.Codec<unknown, unknown>>> = {
   corporation: answerOf(EntitiesApi.endpoints["corporation"]!),
   alliance: answerOf(EntitiesApi.endpoints["alliance"]!),
   "character-group": answerOf(EntitiesApi.endpoints["setGroup"]!),
+  stats: answerOf(StatisticsApi.endpoints["stats"]!),
+  top: answerOf(StatisticsApi.endpoints["top"]!),
   feeds: answerOf(SystemApi.endpoints["feeds"]!),
   queue: answerOf(SystemApi.endpoints["queue"]!)
 }
@@ -65,7 +68,7 @@ describe("the examples", () => {
     Effect.gen(function*() {
       const names = readdirSync(join(root, "docs/examples")).map((file) => file.replace(".json", ""))
       assert.sameMembers(names, [...Object.keys(endpoints), "problem", "websocket"])
-      const all = [KillmailsApi, EntitiesApi, SystemApi].flatMap(({ endpoints }) => Object.values(endpoints))
+      const all = [KillmailsApi, EntitiesApi, StatisticsApi, SystemApi].flatMap(({ endpoints }) => Object.values(endpoints))
       assert.strictEqual(all.length, Object.keys(endpoints).length)
       for (const [name, schema] of Object.entries(endpoints)) yield* fits(schema, example(name))
       assert.instanceOf(yield* Schema.decodeUnknownEffect(NotFound)(example("problem")), NotFound)
