@@ -1,9 +1,18 @@
-/** What endpoints of several groups share: the id in a path, and a page of a list. */
+/** What endpoints of several groups share: the id in a path, the filter in a query, and a page of a list. */
 import { Schema } from "effect"
+import { filterFields, isList } from "../domain/Filter.ts"
 import { Id } from "../domain/Killmail.ts"
 
 /** `/…/:id` */
 export const idParams = { id: Id }
+
+/** The filter's fields as a query has them; `FilterQuery.ts` reads them, and refuses by name what is none. */
+export const filterQuery = Object.fromEntries(
+  Object.entries(filterFields).map(([field, wants]) => {
+    const texts = isList(field) ? Schema.Array(Schema.String) : Schema.String
+    return [field, Schema.optionalKey((texts as Schema.Codec<unknown, string>).annotate({ description: wants }))]
+  })
+)
 
 /** A page; `next_cursor` asks for the one after it, and is null on the last. */
 export const listOf = <S extends Schema.Top>(item: S) =>

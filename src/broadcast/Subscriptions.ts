@@ -40,6 +40,15 @@ export interface Subscriptions {
   readonly close: () => void
 }
 
+/** Whether a client has from another epoch, before a restore, what it wants to go on from. */
+export const isForeign = Effect.fnUntraced(
+  function*(live: LiveKillmails["Service"], { after, epoch }: Pick<Wanted, "after" | "epoch">) {
+    if (epoch !== undefined && epoch !== (yield* live.epoch)) return true
+    // Another replica may have told this client more than this one has told yet; the ledger knows what exists.
+    return after !== undefined && after > live.position() && after > (yield* live.lastSequence)
+  }
+)
+
 export const make = (live: LiveKillmails["Service"], client: Client): Subscriptions => {
   /** Those that hear live, each with the sequence it has, and those still replaying; ending ends either. */
   const hearing = new Map<string, { readonly position: number; readonly fits: (subject: Subject) => boolean }>()
@@ -79,11 +88,9 @@ export const make = (live: LiveKillmails["Service"], client: Client): Subscripti
     const turn = Symbol(id)
     replaying.set(id, turn)
     const start = after ?? live.position()
-    const foreign = epoch !== undefined && epoch !== (yield* live.epoch)
-    // Another replica may have told this client more than this one has told yet; the ledger knows what exists.
-    const unknown = foreign || start > live.position() && start > (yield* live.lastSequence)
+    const foreign = yield* isForeign(live, { after, epoch })
     if (replaying.get(id) !== turn) return
-    if (unknown) {
+    if (foreign) {
       replaying.delete(id)
       return client.foreign(id, start)
     }

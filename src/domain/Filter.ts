@@ -101,7 +101,7 @@ export const filterFields: Readonly<Record<FilterField, string>> = {
 const names = Object.keys(filterFields) as ReadonlyArray<FilterField>
 const isField = (name: string): name is FilterField => Object.hasOwn(filterFields, name)
 
-const lists: ReadonlySet<FilterField> = new Set([
+const lists: ReadonlySet<string> = new Set<FilterField>([
   ...partyFields,
   "system",
   "constellation",
@@ -111,6 +111,9 @@ const lists: ReadonlySet<FilterField> = new Set([
   "war",
   "label"
 ])
+
+/** Whether a field takes several values, of which any may fit. */
+export const isList = (field: string): boolean => lists.has(field)
 
 const decoders = Object.fromEntries(
   names.map((name) => [name, Schema.decodeUnknownOption(Filter.fields[name] as Schema.Codec<unknown>)])
@@ -126,7 +129,7 @@ export const readFilter = (json: unknown): Result.Result<Filter, string> => {
   const filter: Record<string, unknown> = {}
   for (const [name, given] of Object.entries(json)) {
     if (!isField(name)) return Result.fail(`There is no filter ${shortly(name)}; there are ${names.join(", ")}.`)
-    const value = lists.has(name) && !Array.isArray(given) ? [given] : given
+    const value = isList(name) && !Array.isArray(given) ? [given] : given
     const decoded = decoders[name]!(value)
     if (Option.isNone(decoded)) return Result.fail(`${name}: got ${shortly(given)}, wants ${filterFields[name]}.`)
     filter[name] = decoded.value
@@ -181,7 +184,7 @@ export const readFilterQuery = (
       if (!isField(name)) return [name, given]
       const parts = texts.flatMap((text) => text.split(","))
       if (name === "label" || name === "security") return [name, parts]
-      if (lists.has(name) || name === "near") return [name, parts.map(numberOf)]
+      if (isList(name) || name === "near") return [name, parts.map(numberOf)]
       // The same name twice is no list here: it is left as one, and refused.
       if (texts.length !== 1) return [name, texts]
       return [name, numbers.has(name) ? numberOf(texts[0]!) : flags.has(name) ? flagOf(texts[0]!) : texts[0]]

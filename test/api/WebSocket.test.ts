@@ -10,6 +10,7 @@ import { manualSandbox, migratedDatabase } from "../support/TestDaemon.ts"
 
 const mail = (k: number): Killmail => killmailOf("socket", k).killmail
 const mails = (from: number, to: number) => Array.from({ length: to - from }, (_, k) => mail(from + k))
+const idsOf = (killmails: ReadonlyArray<Killmail>) => killmails.map(({ killmail_id }) => killmail_id)
 const isKillmail = (sequence: number) => (frame: Frame) => frame.type === "killmail" && frame.sequence === sequence
 const isType = (type: string, id?: string) => (frame: Frame) =>
   frame.type === type && (id === undefined || frame.id === id)
@@ -72,7 +73,6 @@ describe("a client of /ws", () => {
       const { position } = Context.get(context, LiveKillmails)
       while (position() < 40) yield* Effect.sleep("10 millis")
       const system = mail(0).solar_system_id
-      const idsOf = (killmails: ReadonlyArray<Killmail>) => killmails.map(({ killmail_id }) => killmail_id)
       const client = yield* connectSocket(url)
       const ship = mail(3).victim.ship_type_id
       client.send({ action: "subscribe", id: "system", after: 0, filter: { system } })

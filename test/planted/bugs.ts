@@ -477,7 +477,7 @@ export const bugs: ReadonlyArray<Bug> = [
     name: "foreign epoch accepted",
     breaks: "a client that resumes from before a restore gets the wrong killmails and is not told",
     file: "src/broadcast/Subscriptions.ts",
-    changes: [["const unknown = foreign || ", "const unknown = foreign && "]],
+    changes: [["if (epoch !== undefined && epoch !== (yield* live.epoch)) return true", ""]],
     caughtBy: ["test/api/WebSocket.test.ts", "is answered with an error that names it"]
   },
   {
