@@ -1,4 +1,4 @@
-/** Which day archives were read into the tables, and how far those are that are being read now. */
+/** Which day archives were read into the tables, how far those are that are being read now, and which months are frozen. */
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 
@@ -35,5 +35,31 @@ export default Effect.gen(function*() {
         and to_regclass('items_' || to_char(month, 'YYYY_MM') || '_by_type') is null
         and not exists (
           select from graphile_worker._private_jobs where key like 'import_day:' || to_char(month, 'YYYY-MM') || '-%')
+    $$`
+
+  yield* sql`
+    create table frozen_months (
+      month date primary key,
+      frozen_at timestamptz not null default clock_timestamp()
+    )`
+
+  // Months that ended so many days ago, have their indexes, and were filled since they were frozen, if they ever were.
+  yield* sql`
+    create function unfrozen_months(days integer) returns setof date
+    language sql stable as $$
+      select month::date
+      from generate_series(
+        '2003-05-01'::timestamp, now() at time zone 'UTC' - interval '1 month' - days * interval '1 day', interval '1 month'
+      ) series(month)
+      where to_regclass('items_' || to_char(month, 'YYYY_MM') || '_by_type') is not null
+        and not exists (
+          select from graphile_worker._private_jobs where key like 'import_day:' || to_char(month, 'YYYY-MM') || '-%')
+        and not exists (
+          select from frozen_months
+          where frozen_months.month = series.month
+            and frozen_at > all (
+              select ended_at from imports
+              where stored > 0 and day >= frozen_months.month and day < frozen_months.month + interval '1 month'))
+      order by month
     $$`
 })

@@ -9,6 +9,7 @@ import { benchmark } from "./commands/Benchmark.ts"
 import { checkDataCommand } from "./commands/CheckData.ts"
 import { databaseUrl } from "./commands/DatabaseUrl.ts"
 import { demo } from "./commands/Demo.ts"
+import { gaps } from "./commands/Gaps.ts"
 import { prices } from "./commands/Prices.ts"
 import { queue } from "./commands/Queue.ts"
 import { sandbox } from "./commands/Sandbox.ts"
@@ -30,6 +31,7 @@ const killmaild = Command.make("killmaild").pipe(
     add,
     backfillCommand,
     queue,
+    gaps,
     staticData,
     prices,
     checkDataCommand,

@@ -110,6 +110,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "store",
     "esi",
     "everef",
+    "upstreams",
     "static-data",
     "prices",
     "statistics",

@@ -60,6 +60,8 @@ const endpoints: Readonly<Record<string, Schema.Codec<unknown, unknown>>> = {
   stats: answerOf(StatisticsApi.endpoints["stats"]!),
   top: answerOf(StatisticsApi.endpoints["top"]!),
   feeds: answerOf(SystemApi.endpoints["feeds"]!),
+  gaps: answerOf(SystemApi.endpoints["gaps"]!),
+  days: answerOf(SystemApi.endpoints["days"]!),
   queue: answerOf(SystemApi.endpoints["queue"]!)
 }
 
@@ -68,7 +70,9 @@ describe("the examples", () => {
     Effect.gen(function*() {
       const names = readdirSync(join(root, "docs/examples")).map((file) => file.replace(".json", ""))
       assert.sameMembers(names, [...Object.keys(endpoints), "problem", "websocket"])
-      const all = [KillmailsApi, EntitiesApi, StatisticsApi, SystemApi].flatMap(({ endpoints }) => Object.values(endpoints))
+      const all = [KillmailsApi, EntitiesApi, StatisticsApi, SystemApi].flatMap(({ endpoints }) =>
+        Object.values(endpoints)
+      )
       assert.strictEqual(all.length, Object.keys(endpoints).length)
       for (const [name, schema] of Object.entries(endpoints)) yield* fits(schema, example(name))
       assert.instanceOf(yield* Schema.decodeUnknownEffect(NotFound)(example("problem")), NotFound)
@@ -121,7 +125,7 @@ describe("docs/operations.md", () => {
     assert.deepStrictEqual(found(page, /`(killmaild_\w+)/g).filter((name) => !made.includes(name)), [])
   })
 
-  it("explains every reason of a dead letter, and none that is not", () => {
+  it("explains every reason of a gap and of a dead letter, and none that is not", () => {
     // Prices have reasons of their own there.
     const outsideRules = globSync("src/**/*.ts", { cwd: root, exclude: ["src/domain/**"] }).map(read).join("\n")
     const reasons = found(outsideRules, /(?:reason: |poison\()"([a-z]+(?:_[a-z]+)*)"/g)
@@ -129,8 +133,8 @@ describe("docs/operations.md", () => {
       page.slice(page.indexOf("| reason |"), page.indexOf("An outage, an empty budget")),
       /^\| `(\w+)`/gm
     )
-    // "defect" is what is left, and SQL writes the other two.
-    assert.sameMembers(explained, [...new Set([...reasons, "defect", "given_up", "crashes"])])
+    // "defect" is what is left, and SQL writes the others.
+    assert.sameMembers(explained, [...new Set([...reasons, "defect", "given_up", "crashes", "downtime", "short"])])
   })
 })
 

@@ -5,6 +5,8 @@ import { PrometheusMetrics } from "effect/observability"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import { within } from "../store/Deadline.ts"
 import { EntityStore } from "../store/EntityStore.ts"
+import { Gaps } from "../store/Gaps.ts"
+import { Maintenance } from "../store/Maintenance.ts"
 import { RateLimits } from "../store/RateLimits.ts"
 import { MetricSources } from "../telemetry/MetricSources.ts"
 import { AdminToken } from "./AdminToken.ts"
@@ -19,6 +21,16 @@ const entitiesWanted = Metric.gauge("killmaild_entities_wanted", {
 })
 const upstreamPause = Metric.gauge("killmaild_upstream_pause_seconds", {
   description: "For how long nothing is asked under this budget, over all replicas, in seconds"
+})
+const openGaps = Metric.gauge("killmaild_gaps_open", { description: "Gaps that are not closed yet" })
+const oldestGap = Metric.gauge("killmaild_gap_oldest_seconds", {
+  description: "Age of the oldest gap that is not closed yet, in seconds"
+})
+const completeness = Metric.gauge("killmaild_completeness_ratio", {
+  description: "Of zKillboard's killmails of the days that are kept, the share that is here"
+})
+const partitionDays = Metric.gauge("killmaild_partition_days_left", {
+  description: "Days until the first killmail that would have no table to go to"
 })
 const residentBytes = Metric.gauge("killmaild_process_resident_memory_bytes", { description: "Resident memory" })
 const cpuSeconds = Metric.counter("killmaild_process_cpu_seconds_total", {
@@ -51,6 +63,8 @@ export const layer = HttpRouter.use(Effect.fnUntraced(function*(router) {
   const queue = yield* JobQueue
   const limits = yield* RateLimits
   const entities = yield* EntityStore
+  const gaps = yield* Gaps
+  const maintenance = yield* Maintenance
   const token = yield* AdminToken
   const sources = yield* MetricSources
   /** A task that left the queue is told as 0 from then on, not left at its last value. */
@@ -84,6 +98,14 @@ export const layer = HttpRouter.use(Effect.fnUntraced(function*(router) {
     }
   })
 
+  const refreshGaps = Effect.gen(function*() {
+    const { oldestSeconds, open, ratio } = yield* gaps.completeness
+    yield* Metric.update(openGaps, open)
+    yield* Metric.update(oldestGap, oldestSeconds)
+    yield* Metric.update(completeness, ratio)
+    yield* Metric.update(partitionDays, yield* maintenance.daysLeft)
+  })
+
   const refreshProcess = Effect.gen(function*() {
     yield* Metric.update(residentBytes, process.memoryUsage.rss())
     const { system, user } = process.cpuUsage()
@@ -98,7 +120,7 @@ export const layer = HttpRouter.use(Effect.fnUntraced(function*(router) {
       return problem(401, "Wants the admin token (Authorization: Bearer …) from anywhere but this machine.")
     }
     // Without the database the process still tells what it knows itself.
-    yield* Effect.all([refreshQueue, refreshPauses, refreshEntities], { discard: true }).pipe(
+    yield* Effect.all([refreshQueue, refreshPauses, refreshEntities, refreshGaps], { discard: true }).pipe(
       within(deadline),
       Effect.ignore
     )

@@ -65,7 +65,10 @@ export class Gaps extends Context.Service<Gaps, {
   ) => Effect.Effect<{ readonly absent: ReadonlySet<number>; readonly coming: number }, SqlError.SqlError>
   /** So many killmails of the day are missing now. */
   readonly note: (day: Day, missing: number) => Effect.Effect<void, SqlError.SqlError>
-  /** Nothing of the day was missing by a list asked for at this time: closes what was open then; returns whether anything was found. */
+  /**
+   * Nothing of the day was missing by a list asked for at this time: closes what was open then. Returns whether anything was
+   * found, in which case the day is counted anew for the statistics.
+   */
   readonly close: (day: Day, askedAt: Date) => Effect.Effect<boolean, SqlError.SqlError>
   /** The newest, open ones first. */
   readonly list: Effect.Effect<ReadonlyArray<Gap>, SqlError.SqlError>
@@ -158,7 +161,9 @@ export class Gaps extends Context.Service<Gaps, {
             update gaps set closed_at = clock_timestamp()
             where day = ${day}::date and closed_at is null and opened_at < ${askedAt}::timestamptz
             returning found`
-          return closed.some(({ found }) => found > 0)
+          const isChanged = closed.some(({ found }) => found > 0)
+          if (isChanged) yield* sql`insert into statistics_due (day) values (${day}::date)`
+          return isChanged
         }))
 
       const list = sql<Gap>`

@@ -4,12 +4,23 @@ import { SqlClient, type SqlError } from "effect/sql"
 
 /** Months that exist before their first killmail. */
 export const monthsAhead = 6
+/** After the end of a month, in days: until then late killmails come often. */
+const daysUntilFrozen = 14
+/** In one run, which takes some seconds each: history is frozen in time, too. */
+const mostFrozen = 12
 /** Days that a row of `job_runs` is kept. */
 const daysOfJobRuns = 7
 
 export class Maintenance extends Context.Service<Maintenance, {
   /** Creates the partitions of last month up to `monthsAhead`; returns how many tables were new. */
   readonly createPartitions: Effect.Effect<number, SqlError.SqlError>
+  /** Days until the first killmail that would have no table to go to, as far as two years ahead. */
+  readonly daysLeft: Effect.Effect<number, SqlError.SqlError>
+  /**
+   * Freezes and analyses months that are over for good, once, so that no later vacuum has to read them; returns how many.
+   * Readers and writers go on meanwhile.
+   */
+  readonly freezeMonths: Effect.Effect<number, SqlError.SqlError>
   /** Removes old job runs, and jobs that the queue gave up without a dead letter become one. */
   /** How many rows went, by table; jobs that nothing would fetch again become dead letters. */
   readonly cleanUp: Effect.Effect<
@@ -43,7 +54,37 @@ export class Maintenance extends Context.Service<Maintenance, {
         return { job_runs: runs.length, given_up: givenUp.length, revaluations: told.length }
       })
 
+      const daysLeft = Effect.map(
+        sql<{ days: number }>`
+          select extract(epoch from coalesce(min(month), now() at time zone 'UTC' + interval '2 years')
+            - now() at time zone 'UTC')::float8 / 86400 as days
+          from generate_series(
+            date_trunc('month', now() at time zone 'UTC'), now() at time zone 'UTC' + interval '2 years', interval '1 month'
+          ) month
+          where exists (
+            select from unnest(array['killmails', 'attackers', 'items']) parent
+            where to_regclass(parent || '_' || to_char(month, 'YYYY_MM')) is null)`,
+        ([row]) => Math.max(0, row!.days)
+      )
+
+      // VACUUM runs in no transaction: one that was interrupted is done again, at little cost.
+      const freezeMonths = Effect.gen(function*() {
+        const months = yield* sql<{ month: string }>`
+          select month::text as month from unfrozen_months(${daysUntilFrozen}) month limit ${mostFrozen}`
+        for (const { month } of months) {
+          for (const table of ["killmails", "attackers", "items"]) {
+            yield* sql`vacuum (freeze, analyze) ${sql(`${table}_${month.slice(0, 7).replace("-", "_")}`)}`
+          }
+          yield* sql`
+            insert into frozen_months (month) values (${month}::date)
+            on conflict (month) do update set frozen_at = excluded.frozen_at`
+        }
+        return months.length
+      })
+
       return Maintenance.of({
+        daysLeft,
+        freezeMonths,
         createPartitions: Effect.provideService(createPartitions, SqlClient.SqlClient, sql),
         cleanUp
       })
