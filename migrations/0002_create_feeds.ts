@@ -77,6 +77,26 @@ export default Effect.gen(function*() {
       expires_at timestamptz not null
     )`
 
+  // What a backfill has to ask ESI for stands in line, at nine tenths of the pace that ESI allows, 2 tokens a killmail.
+  // A hundred thousand jobs that are all due would be fetched and put back again and again, before those that are live.
+  yield* sql`
+    create function backfill_step() returns interval
+    language plpgsql stable as $$
+    begin
+      return coalesce(
+        (select window_millis / (token_limit / 2 * 0.9) from rate_limits where bucket = 'esi:killmail'),
+        900000 / (3600 / 2 * 0.9)
+      ) * interval '1 millisecond';
+    end $$`
+  yield* sql`
+    create function backfill_line() returns timestamptz
+    language sql volatile as $$
+    select greatest(now(), max(run_at))
+    from graphile_worker._private_jobs
+    where is_available and priority = 30
+      and task_id = (select id from graphile_worker._private_tasks where identifier = 'ingest_killmail')
+    $$`
+
   // Records sightings and adds the jobs that are needed; one element of each array is one naming of a killmail. A payload
   // is { killmail_id, hash, source, heard_at, body?, zkb?, traceparent? }. Known killmails need no job; a withheld one is
   // released by a public sighting. Of two hearings of the same mail one job remains, and a body is never replaced by
@@ -123,8 +143,10 @@ export default Effect.gen(function*() {
         where jobs.key = any(keys)
       ),
       new_jobs as (
-        insert into graphile_worker._private_jobs (task_id, payload, max_attempts, key, priority)
-        select tasks.id, wanted.payload::json, 3, wanted.key, wanted.priority
+        insert into graphile_worker._private_jobs (task_id, payload, max_attempts, key, priority, run_at)
+        select tasks.id, wanted.payload::json, 3, wanted.key, wanted.priority,
+          case when wanted.priority < 30 or has_body then now()
+            else backfill_line() + backfill_step() * row_number() over (partition by has_body order by ordinality) end
         from wanted, graphile_worker._private_tasks tasks
         where tasks.identifier = 'ingest_killmail' and wanted.key not in (select queued.key from queued)
         on conflict (key) do nothing

@@ -1,24 +1,37 @@
 /**
- * A backfill by jobs of single killmails: the queue is kept full of old ones with their bodies, and among them are some without,
- * for which ESI would have to be asked, whose budget is spent.
+ * A backfill, as an operator starts one: `backfill everef` beside the daemon, which takes its part in it, and a queue full of
+ * old killmails without bodies, for which ESI would have to be asked, whose budget is spent.
  */
-import { Effect } from "effect"
-import { SqlClient } from "effect/sql"
+import { Effect, Redacted } from "effect"
+import { spawn } from "node:child_process"
+import { mkdirSync } from "node:fs"
+import { join } from "node:path"
 import { hearingOf } from "../intake/Hearing.ts"
-import type { Mail } from "../sandbox/World.ts"
 import { FeedStore } from "../store/FeedStore.ts"
 import { Leases } from "../store/Leases.ts"
 import { RateLimits } from "../store/RateLimits.ts"
+import { writeArchives } from "./Archived.ts"
+import { BenchmarkFailed, Ground } from "./Ground.ts"
 import { heardOf } from "./LivePath.ts"
 import { takeMails } from "./Mails.ts"
 
 const feed = "history"
-/** Jobs that wait, at least. */
-const waiting = 2000
-/** Few at once, as this process measures, too, and must not be held up. */
-const heardAtOnce = 25
-/** One in so many has no body. */
-const bodiless = 20
+/** Killmails without bodies, and those that are heard of in one transaction. */
+const bodiless = 3000
+const heardAtOnce = 100
+/** Killmails of one archive: a quiet day's. */
+const killmailsADay = 5000
+
+const main = join(import.meta.dirname, "../main.ts")
+
+const archivesIn = (directory: string): string => join(directory, "archives")
+
+/** Writes the archives of so many killmails. */
+export const prepareBackfill = Effect.fnUntraced(function*(killmails: number) {
+  const archives = archivesIn((yield* Ground).directory)
+  mkdirSync(archives)
+  yield* writeArchives(archives, Math.ceil(killmails / killmailsADay), killmailsADay)
+})
 
 /** Of ESI's group `killmail`, for as long as a benchmark takes. */
 const spendBudget = Effect.flatMap(
@@ -26,25 +39,37 @@ const spendBudget = Effect.flatMap(
   (limits) => limits.observe({ bucket: "esi:killmail", limit: 3600, windowMillis: 900_000, remaining: 0 })
 )
 
-const hearingOfOld = (mail: Mail, index: number) => {
-  const { body, ...bare } = heardOf(mail)
-  return hearingOf(feed, "backfill", index % bodiless === 0 ? bare : { ...bare, body })
-}
-
-/** Goes on for ever. */
+/** Until the scope closes; fails when it is done before. */
 export const backfill = Effect.gen(function*() {
-  const sql = yield* SqlClient.SqlClient
+  const { databaseUrl, directory } = yield* Ground
   const feeds = yield* FeedStore
-  const lease = yield* (yield* Leases).acquire(feed)
   yield* spendBudget
-  for (let heard = 0;;) {
-    const [queued] = yield* sql<{ jobs: number }>`
-      select count(*)::int as jobs from graphile_worker.jobs
-      where task_identifier = 'ingest_killmail' and priority = 30 and locked_at is null and run_at <= now()`
-    for (const end = heard + waiting - queued!.jobs; heard < end; heard += heardAtOnce) {
-      yield* feeds.hear(lease, takeMails(heardAtOnce).map(hearingOfOld), heard)
-      yield* Effect.sleep("1 millis")
-    }
-    yield* Effect.sleep("20 millis")
+  const lease = yield* (yield* Leases).acquire(feed)
+  for (let heard = 0; heard < bodiless; heard += heardAtOnce) {
+    const bare = takeMails(heardAtOnce).map((mail) => {
+      const { body, ...bare } = heardOf(mail)
+      return hearingOf(feed, "backfill", bare)
+    })
+    yield* feeds.hear(lease, bare, heard)
   }
-}).pipe(Effect.scoped)
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      spawn(process.execPath, [main, "backfill", "everef", "--json", "--path", archivesIn(directory)], {
+        stdio: ["ignore", "ignore", "inherit"],
+        env: { ...process.env, DATABASE_URL: Redacted.value(databaseUrl), KILLMAILD_DATA_DIR: directory }
+      })
+    ),
+    (child) => Effect.sync(() => child.kill("SIGTERM"))
+  )
+  return Effect.callback<never, BenchmarkFailed>((resume) => {
+    child.once(
+      "exit",
+      () =>
+        resume(
+          Effect.fail(
+            new BenchmarkFailed({ message: "The backfill ended before the benchmark: its archives are too small." })
+          )
+        )
+    )
+  })
+})

@@ -3,13 +3,13 @@
  * all its roles, and a client of its `/ws`. The feed's answers and the subscriber's frames are seen by one process, so that
  * one clock tells both.
  */
-import { Effect, Fiber, Option } from "effect"
+import { Effect, Option } from "effect"
 import { type AddressInfo, createServer } from "node:net"
 import { WebSocket } from "ws"
 import * as Sandbox from "../sandbox/Sandbox.ts"
 import { FeedStore } from "../store/FeedStore.ts"
 import * as DaemonProcess from "./DaemonProcess.ts"
-import { backfill } from "./History.ts"
+import { backfill, prepareBackfill } from "./History.ts"
 import { seed, takeMails } from "./Mails.ts"
 import { type Quantiles, quantilesOf } from "./Quantiles.ts"
 
@@ -29,6 +29,8 @@ export const speed = 100
 export const prescribedPollMillis = 6000
 /** Killmails before it counts. */
 const warmUp = 20
+/** Killmails a second that a backfill may import at most. */
+const mostImported = 2500
 /** Milliseconds after the last publication until a frame is taken for lost. */
 const patience = 20_000
 
@@ -108,9 +110,9 @@ export const measureLatency = Effect.fnUntraced(function*(seconds: number) {
     })
 
     const idle = yield* measure("idle")
-    const running = yield* Effect.forkChild(backfill)
-    const busy = yield* measure("backfill")
-    yield* Fiber.interrupt(running)
+    yield* prepareBackfill((seconds + 4) * mostImported)
+    const ended = yield* backfill
+    const busy = yield* Effect.raceFirst(measure("backfill"), ended)
     return [idle, busy]
   }))
 }, Effect.scoped)

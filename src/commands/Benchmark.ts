@@ -61,8 +61,8 @@ Latency: ten killmails a second for ${plan.seconds} s, through R2Z2 over HTTP, a
 the last byte of the feed's answer to the subscriber's frame. Poll is the feed's: R2Z2 lets a client look for the next
 file every ${prescribedMillis / 1000} s, here every ${
     prescribedMillis / speed
-  } ms. Idle: nothing else to do. Backfill: the queue is full of old killmails,
-and ESI's budget is spent.
+  } ms. Idle: nothing else to do. Backfill: archives are being imported,
+thousands of old killmails wait to be asked for, and ESI's budget is spent.
 
 ${
     table(

@@ -5,12 +5,14 @@
 import "effect/schema/SchemaJITCompiler/enable"
 import { Cause, Exit, Layer, ManagedRuntime, Redacted } from "effect"
 import { SqlError } from "effect/sql"
+import { constants, setPriority } from "node:os"
 import { parentPort, workerData } from "node:worker_threads"
 import { Appraiser } from "../intake/Appraiser.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import { Prices } from "../prices/Prices.ts"
 import { StaticData } from "../static-data/StaticData.ts"
 import * as Database from "../store/Database.ts"
+import { FeedStore } from "../store/FeedStore.ts"
 import { Imports } from "../store/Imports.ts"
 import { KillmailCopy } from "../store/KillmailCopy.ts"
 import { PriceStore } from "../store/PriceStore.ts"
@@ -27,13 +29,18 @@ export type FromThread =
   /** Postgres, or this program: the archive has no part in it. What is passing may be tried again at once. */
   | { readonly type: "failed"; readonly message: string; readonly isPassing: boolean }
 
+// Whatever is live goes first. Elsewhere than on Linux it would be the priority of the whole process.
+if (process.platform === "linux") setPriority(constants.priority.PRIORITY_LOW)
+
 const { applicationName, databaseUrl } = workerData as ThreadData
 const url = Redacted.make(databaseUrl)
 
 const runtime = ManagedRuntime.make(
   Layer.mergeAll(Appraiser.layer, KillmailCopy.layer(url, applicationName)).pipe(
     Layer.provide([Prices.layer, StaticData.layer]),
-    Layer.provideMerge(Layer.mergeAll(PriceStore.layer, StaticDataStore.layer, Imports.layer, JobQueue.layer)),
+    Layer.provideMerge(
+      Layer.mergeAll(PriceStore.layer, StaticDataStore.layer, Imports.layer, FeedStore.layer, JobQueue.layer)
+    ),
     Layer.provide(Database.layer(url, applicationName))
   )
 )

@@ -198,6 +198,34 @@ describe.concurrent("a feed that hears of killmails", () => {
       })
     ))
 
+  it.live("lines up what a backfill has to ask ESI for at the pace that ESI allows, until somebody wants it sooner", () =>
+    withFeed(({ feeds, lease }) =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        const bare = [1, 2, 3, 4].map((k) => mailOf("line", k))
+        const brought = mailOf("line", 5)
+        const old = bare.map((mail) => hearing("r2z2", heardOf(mail), "backfill"))
+        yield* feeds.hear(lease, old.slice(0, 2), 1)
+        yield* feeds.hear(lease, [...old.slice(2), hearing("r2z2", heardOf(brought, { body: brought }), "backfill")], 2)
+        const due = sql<{ id: number; millis: number }>`
+          select (payload->>'killmail_id')::float8 as id,
+            extract(epoch from run_at - min(run_at) over ())::float8 * 1000 as millis
+          from graphile_worker._private_jobs order by run_at`
+        const pauses = (yield* due).filter(({ id }) => id !== brought.killmail_id).map(({ millis }) => millis)
+        const isDue = (mail: Killmail) =>
+          sql`select from graphile_worker._private_jobs
+            where payload->>'killmail_id' = ${String(mail.killmail_id)} and run_at <= clock_timestamp()`
+        // 3600 tokens in 15 minutes, 2 a killmail, nine tenths of it.
+        const step = 900_000 / 1620
+        for (const [index, millis] of pauses.entries()) {
+          assert.isAtLeast(millis, pauses[0]! + index * step - 1)
+          assert.isAtMost(millis, pauses[0]! + index * step + 5000)
+        }
+        assert.deepStrictEqual([(yield* isDue(brought)).length, (yield* isDue(bare[3]!)).length], [1, 0])
+        yield* feeds.hear(lease, [hearing("r2z2", heardOf(bare[3]!), "live")], 3)
+        assert.strictEqual((yield* isDue(bare[3]!)).length, 1)
+      })
+    ))
   it.live("adds no job for a killmail that is stored", () =>
     withFeed(({ feeds, lease }) =>
       Effect.gen(function*() {
