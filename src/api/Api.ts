@@ -2,12 +2,14 @@
 import { HttpApi, HttpApiMiddleware, OpenApi } from "effect/http-api"
 import { version } from "../Settings.ts"
 import { EntitiesApi } from "./EntitiesApi.ts"
+import { KillmailListsApi } from "./KillmailListsApi.ts"
 import { KillmailsApi } from "./KillmailsApi.ts"
 import { StatisticsApi } from "./StatisticsApi.ts"
 import { StreamApi } from "./StreamApi.ts"
 import { SystemApi } from "./SystemApi.ts"
 
 export class Api extends HttpApi.make("killmaild")
+  .add(KillmailListsApi)
   .add(KillmailsApi)
   .add(EntitiesApi)
   .add(StatisticsApi)

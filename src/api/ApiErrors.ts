@@ -19,6 +19,12 @@ export class BadRequest extends HttpApiError.Problem<BadRequest>()("BadRequest",
   title: "Bad Request"
 }) {}
 
+export class NotAcceptable extends HttpApiError.Problem<NotAcceptable>()("NotAcceptable", {
+  type: "about:blank",
+  status: 406,
+  title: "Not Acceptable"
+}) {}
+
 export class Conflict extends HttpApiError.Problem<Conflict>()("Conflict", {
   type: "about:blank",
   status: 409,

@@ -1,11 +1,13 @@
 /** What answers the endpoints of Api.ts, group by group. */
 import { Effect, Layer, Redacted } from "effect"
-import { HttpApiBuilder, HttpApiMiddleware } from "effect/http-api"
+import { HttpApiBuilder } from "effect/http-api"
 import { AdminToken } from "./AdminToken.ts"
 import { Api } from "./Api.ts"
 import { Operator, Unauthorized } from "./ApiErrors.ts"
 import { EntitiesHandlers } from "./EntitiesHandlers.ts"
+import { KillmailListsHandlers } from "./KillmailListsHandlers.ts"
 import { KillmailsHandlers } from "./KillmailsHandlers.ts"
+import * as Misunderstood from "./Misunderstood.ts"
 import { StatisticsHandlers } from "./StatisticsHandlers.ts"
 import { StreamHandlers } from "./StreamHandlers.ts"
 import { SystemHandlers } from "./SystemHandlers.ts"
@@ -25,6 +27,13 @@ const OperatorLive = Layer.effect(
 
 /** Every endpoint of the contract, with `/openapi.json`. */
 export const layer = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
-  Layer.provide([KillmailsHandlers, EntitiesHandlers, StatisticsHandlers, StreamHandlers, SystemHandlers]),
-  Layer.provide([OperatorLive, HttpApiMiddleware.layerProblemDetails({ includeDetails: true })])
+  Layer.provide([
+    KillmailListsHandlers,
+    KillmailsHandlers,
+    EntitiesHandlers,
+    StatisticsHandlers,
+    StreamHandlers,
+    SystemHandlers
+  ]),
+  Layer.provide([OperatorLive, Misunderstood.layer])
 )

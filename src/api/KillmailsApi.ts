@@ -1,45 +1,10 @@
 /** The contract of `/api/v1/killmails`. */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { Attacker, Id, Killmail, KillmailHash } from "../domain/Killmail.ts"
+import { Id, Killmail } from "../domain/Killmail.ts"
 import { BadRequest, NotFound, Operator, Unavailable } from "./ApiErrors.ts"
-import { idParams, NamesById } from "./Shapes.ts"
-
-const Value = Schema.Struct({
-  destroyed: Schema.Finite,
-  dropped: Schema.Finite,
-  fitted: Schema.Finite,
-  total: Schema.Finite,
-  unpriced_items: Schema.Int
-}).annotate({ description: "In ISK, at the prices of the day of the kill" })
-
-const Damage = Schema.Struct({
-  id: Schema.Int,
-  damage_done: Schema.Finite,
-  share: Schema.Finite.annotate({ description: "Of all damage done by attackers, 0 to 1" })
-})
-
-const Analysis = Schema.Struct({
-  attacker_count: Schema.Int,
-  final_blow: Schema.NullOr(Attacker),
-  characters: Schema.Array(Damage),
-  corporations: Schema.Array(Damage),
-  alliances: Schema.Array(Damage)
-}).annotate({ description: "Who did how much of the damage, most first" })
-
-const KillmailDocument = Schema.Struct({
-  ...Killmail.fields,
-  hash: KillmailHash,
-  sequence: Schema.NullOr(Schema.Int).annotate({ description: "Number of the publication; null for imported history" }),
-  value: Schema.NullOr(Value),
-  points: Schema.NullOr(Schema.Int),
-  npc: Schema.NullOr(Schema.Boolean),
-  solo: Schema.NullOr(Schema.Boolean),
-  awox: Schema.NullOr(Schema.Boolean),
-  labels: Schema.NullOr(Schema.Array(Schema.String)),
-  analysis: Analysis,
-  names: NamesById
-}).annotate({ identifier: "KillmailDocument" })
+import { KillmailDocument, Value } from "./KillmailShapes.ts"
+import { idParams } from "./Shapes.ts"
 
 /** One item of a killmail, or its hull, and why it was worth what it was. */
 const ValuedItem = Schema.Struct({

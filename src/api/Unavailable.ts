@@ -1,6 +1,7 @@
 /** What an endpoint answers while the database does not. */
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql"
+import { publicSeconds, sqlState } from "../store/Database.ts"
 import { within } from "../store/Deadline.ts"
 import { countError } from "../telemetry/Metrics.ts"
 import { Unavailable } from "./ApiErrors.ts"
@@ -8,13 +9,20 @@ import { Unavailable } from "./ApiErrors.ts"
 /** The database must answer a request within this. */
 const deadline = "5 seconds"
 
-/** The database is not there: that is our fault and passes, so 503. The client learns no more. */
+/** SQLSTATE of a statement that was stopped, as it took longer than a public one may. */
+const queryCanceled = "57014"
+
+/** The database is not there, or is too slow: that is our fault and passes, so 503. The client learns no more. */
 export const unavailable = <A, R>(effect: Effect.Effect<A, SqlError.SqlError, R>): Effect.Effect<A, Unavailable, R> =>
-  Effect.catch(
-    within(deadline)(effect),
-    (error) =>
-      Effect.logError("The database failed a request", error).pipe(
+  Effect.catch(within(deadline)(effect), (error) =>
+    error._tag === "SqlError" && sqlState(error) === queryCanceled
+      ? Effect.andThen(countError("api", "slow_query"), Effect.fail(tooSlow))
+      : Effect.logError("The database failed a request", error).pipe(
         Effect.andThen(countError("api", "database")),
         Effect.andThen(Effect.fail(new Unavailable({ detail: "The database cannot be reached; try again shortly." })))
-      )
-  )
+      ))
+
+const tooSlow = new Unavailable({
+  detail: `The query took more than ${publicSeconds} seconds: ask for less time (since, until), or for a character, ` +
+    "corporation, alliance or system."
+})

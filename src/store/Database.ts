@@ -58,6 +58,28 @@ export const layer = (
     startupParameters: { timezone: "UTC" }
   })
 
+/** Connections for what clients ask. However much they ask, the daemon's own pool is not theirs. */
+const maxPublicConnections = 6
+/** A statement for a client may take so long. */
+export const publicSeconds = 4
+
+/** A pool that reads only, and stops a statement that takes too long: for what clients ask. */
+export const publicLayer = (
+  url: Redacted.Redacted
+): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError.SqlError> =>
+  PgClient.layer({
+    url,
+    maxConnections: maxPublicConnections,
+    applicationName: "killmaild public",
+    connectTimeout: "5 seconds",
+    keepAlive: "10 seconds",
+    startupParameters: {
+      timezone: "UTC",
+      default_transaction_read_only: "on",
+      statement_timeout: `${publicSeconds}s`
+    }
+  })
+
 /**
  * Brings the schema to this program's version: the queue's first, as ours refers to it. Safe for daemons that start at
  * once: both migrators lock. Returns the names of the migrations that ran.

@@ -104,9 +104,9 @@ export class KillmailReader extends Context.Service<KillmailReader, {
 
 /**
  * A `KillmailRow` of `killmail_ledger ledger` and `killmails mail`. bigint and numeric become float8: ids and ISK are JSON
- * numbers, exact below 2^53.
+ * numbers, exact below 2^53. Without items, the list of them is empty.
  */
-export const killmailColumns = (sql: SqlClient.SqlClient) =>
+export const killmailColumns = (sql: SqlClient.SqlClient, withItems = true) =>
   sql.literal(`
   ledger.sequence::float8 as sequence, encode(ledger.hash, 'hex') as hash, ledger.traceparent, ledger.stored_at,
   mail.killmail_id::float8 as killmail_id, to_json(mail.killmail_time) #>> '{}' as killmail_time,
@@ -125,8 +125,10 @@ export const killmailColumns = (sql: SqlClient.SqlClient) =>
       'security_status', security_status) order by ordinal), '[]')
     from attackers part
     where part.killmail_time = mail.killmail_time and part.killmail_id = mail.killmail_id) as attackers,
-  (select coalesce(json_agg(json_build_object('ordinal', ordinal, 'parent_ordinal', parent_ordinal,
+  ${withItems ? items : "'[]'::json"} as items`)
+
+const items = `(select coalesce(json_agg(json_build_object('ordinal', ordinal, 'parent_ordinal', parent_ordinal,
       'item_type_id', item_type_id, 'flag', flag, 'singleton', singleton, 'quantity_dropped', quantity_dropped,
       'quantity_destroyed', quantity_destroyed) order by ordinal), '[]')
     from items part
-    where part.killmail_time = mail.killmail_time and part.killmail_id = mail.killmail_id) as items`)
+    where part.killmail_time = mail.killmail_time and part.killmail_id = mail.killmail_id)`

@@ -13,6 +13,14 @@ export interface Place {
   readonly killmail_id: number
 }
 
+export interface PageOptions {
+  /** Where the page before ended; without it, the page begins with the newest. */
+  readonly after?: Place | undefined
+  readonly limit: number
+  /** Without items their list is empty; that is half the work. */
+  readonly items?: boolean | undefined
+}
+
 export class KillmailSearch extends Context.Service<KillmailSearch, {
   /**
    * What fits and is older than `after`, at most `limit`, newest first. Pages that follow one another show everything once,
@@ -20,18 +28,17 @@ export class KillmailSearch extends Context.Service<KillmailSearch, {
    */
   readonly page: (
     filter: Filter,
-    options: { readonly after?: Place | undefined; readonly limit: number }
+    options: PageOptions
   ) => Effect.Effect<ReadonlyArray<KillmailRow>, SqlError.SqlError>
 }>()("killmaild/store/KillmailSearch") {
   static readonly layer = Layer.effect(
     KillmailSearch,
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
-      const columns = killmailColumns(sql)
 
       const page = Effect.fn("KillmailSearch.page")(function*(
         filter: Filter,
-        { after, limit }: { readonly after?: Place | undefined; readonly limit: number }
+        { after, items = true, limit }: PageOptions
       ) {
         // The bound on the time alone is what spares months; that on both is the exact one.
         const older = (table: "mail" | "part") =>
@@ -62,7 +69,7 @@ export class KillmailSearch extends Context.Service<KillmailSearch, {
             order by killmail_time desc, killmail_id desc
             limit ${limit}
           )
-          select ${columns}
+          select ${killmailColumns(sql, items)}
           from page
           join killmails mail using (killmail_time, killmail_id)
           join killmail_ledger ledger on ledger.killmail_id = page.killmail_id

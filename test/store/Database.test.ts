@@ -1,7 +1,7 @@
 import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
-import { SqlClient } from "effect/sql"
+import { SqlClient, type SqlError } from "effect/sql"
 import * as Database from "../../src/store/Database.ts"
 import { monthsAhead } from "../../src/store/Maintenance.ts"
 import { withStores } from "../support/Stores.ts"
@@ -13,6 +13,21 @@ const migrateOn = (url: string) => {
     Effect.flatMap(Layer.build(Database.layer(secret)), (on) => Effect.provide(Database.migrate(secret), on))
   )
 }
+
+/** The SQLSTATE with which it failed. */
+const stateOf = <A, R>(effect: Effect.Effect<A, SqlError.SqlError, R>) =>
+  Effect.map(Effect.flip(effect), (error) => Database.sqlState(error))
+
+describe("the pool for clients", () => {
+  it.live("reads only, and stops a statement that takes too long", () =>
+    withStores((url) =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        assert.strictEqual(yield* stateOf(sql`update epoch set since = now()`), "25006")
+        assert.strictEqual(yield* stateOf(sql`select pg_sleep(60)`), "57014")
+      }).pipe(Effect.provide(Database.publicLayer(Redacted.make(url))))
+    ), 20_000)
+})
 
 const epoch = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`select id, system_identifier from epoch`)
 

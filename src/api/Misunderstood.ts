@@ -1,0 +1,39 @@
+/** What does not fit the contract: a request is told where and why in one sentence, an answer of ours is our fault. */
+import { Cause, Effect, ErrorReporter, SchemaIssue } from "effect"
+import { HttpServerRespondable } from "effect/http"
+import { HttpApiError, HttpApiMiddleware } from "effect/http-api"
+
+const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
+
+interface Issue {
+  readonly path: ReadonlyArray<string | number>
+  readonly message: string
+}
+
+const issuesOf = ({ cause }: HttpApiError.HttpApiSchemaError): ReadonlyArray<Issue> =>
+  formatIssues(cause.issue).issues.map(({ message, path = [] }) => ({
+    path: path.map((segment) => typeof segment === "object" ? String(segment.key) : String(segment)),
+    message: message.replaceAll(/\s+/g, " ").slice(0, 300)
+  }))
+
+/** "limit: expected a value less than or equal to 1000, got 1001." */
+const sentenceOf = ({ message, path }: Issue, part: string): string =>
+  `${path.length === 0 ? part : path.join(".")}: ${message.charAt(0).toLowerCase()}${message.slice(1)}.`
+
+/** `Params`, `Query`, `Headers` and `Payload` are the client's. */
+export const layer = HttpApiMiddleware.layerSchemaErrorTransform(HttpApiMiddleware.ProblemDetails, (error) => {
+  if (error.kind === "Body" || error.kind === "ResponseHeaders") {
+    return Effect.andThen(
+      ErrorReporter.report(Cause.fail(error)),
+      HttpServerRespondable.toResponse(new HttpApiError.InternalServerErrorProblem())
+    )
+  }
+  const part = error.kind.toLowerCase()
+  const issues = issuesOf(error)
+  return Effect.fail(
+    new HttpApiError.BadRequestProblem({
+      detail: issues[0] === undefined ? `The ${part} cannot be read.` : sentenceOf(issues[0], part),
+      errors: issues.map(({ message, path }) => ({ path: [part, ...path], message }))
+    })
+  )
+})
