@@ -131,21 +131,26 @@ export default Effect.gen(function*() {
     end $$`
 
   // CREATE … LIKE and ATTACH, not PARTITION OF: readers and writers of other months go on. Bounds are UTC whatever the
-  // session's zone. One creator at a time, so that two replicas do not collide on the name. Returns the number of tables.
+  // session's zone. One creator at a time, so that two replicas do not collide on the name; who has nothing to create waits
+  // for none. Returns the number of tables.
   yield* sql`
     create function create_month(month date) returns integer
     language plpgsql as $$
     declare
+      suffix text := to_char(month, '_YYYY_MM');
+      parents text[] := array['killmails', 'attackers', 'items'];
       parent text;
-      child text;
       created integer := 0;
     begin
+      -- By its rows, as what to_regclass has not found once it may not find after a wait.
+      if (select count(*) from pg_class where relname in (select name || suffix from unnest(parents) name)) = 3 then
+        return 0;
+      end if;
       perform pg_advisory_xact_lock(hashtext('killmaild:partitions'));
-      foreach parent in array array['killmails', 'attackers', 'items'] loop
-        child := parent || '_' || to_char(month, 'YYYY_MM');
-        continue when to_regclass(child) is not null;
-        execute format('create table %I (like %I including all)', child, parent);
-        execute format('alter table %I attach partition %I for values from (%L) to (%L)', parent, child,
+      foreach parent in array parents loop
+        continue when exists (select from pg_class where relname = parent || suffix);
+        execute format('create table %I (like %I including all)', parent || suffix, parent);
+        execute format('alter table %I attach partition %I for values from (%L) to (%L)', parent, parent || suffix,
           to_char(month, 'YYYY-MM-01') || ' 00:00:00+00',
           to_char(month + interval '1 month', 'YYYY-MM-01') || ' 00:00:00+00');
         created := created + 1;
