@@ -142,12 +142,14 @@ export default Effect.gen(function*() {
         from graphile_worker._private_jobs jobs
         where jobs.key = any(keys)
       ),
+      -- Once for all: a function that is volatile would see the rows of this very statement.
+      line as materialized (select backfill_line() as ends_at),
       new_jobs as (
         insert into graphile_worker._private_jobs (task_id, payload, max_attempts, key, priority, run_at)
         select tasks.id, wanted.payload::json, 3, wanted.key, wanted.priority,
           case when wanted.priority < 30 or has_body then now()
-            else backfill_line() + backfill_step() * row_number() over (partition by has_body order by ordinality) end
-        from wanted, graphile_worker._private_tasks tasks
+            else ends_at + backfill_step() * row_number() over (partition by has_body order by ordinality) end
+        from wanted, line, graphile_worker._private_tasks tasks
         where tasks.identifier = 'ingest_killmail' and wanted.key not in (select queued.key from queued)
         on conflict (key) do nothing
         returning id
