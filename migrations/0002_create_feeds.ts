@@ -73,7 +73,7 @@ export default Effect.gen(function*() {
       name text primary key,
       holder text not null,
       term bigint not null,
-      backend_pid integer not null,
+      application_name text not null,
       expires_at timestamptz not null
     )`
 

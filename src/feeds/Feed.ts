@@ -110,7 +110,7 @@ const supervise = Effect.fnUntraced(function*<R>(source: Source<R>) {
     yield* leadAndListen(source, onHealthy).pipe(
       Effect.catchTags({
         // As long as another replica leads, look again now and then.
-        LeaseHeld: () => Effect.sleep("2 seconds"),
+        LeaseHeld: () => Effect.sleep("1 second"),
         // A real upstream without a contact: no use in trying again.
         SettingInvalid: (error) => Effect.andThen(Effect.logError(error.message), Effect.never)
       }),

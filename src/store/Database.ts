@@ -3,6 +3,7 @@ import { PgClient } from "@effect/sql-pg"
 import { type Duration, Effect, type Layer, Predicate, Redacted, Schedule, Schema } from "effect"
 import { Migrator, SqlClient, SqlError } from "effect/sql"
 import { runMigrations as migrateQueue } from "graphile-worker"
+import { randomBytes } from "node:crypto"
 import createKillmails from "../../migrations/0001_create_killmails.ts"
 import createFeeds from "../../migrations/0002_create_feeds.ts"
 import createJobs from "../../migrations/0003_create_jobs.ts"
@@ -45,9 +46,12 @@ const migrationsTable = "schema_migrations"
 /** Connections of the store's pool; the queue has its own (jobs/JobRunner.ts). */
 const maxConnections = 12
 
+/** Of one process's pool alone: what a frozen process has locked is found, and ended, by it. */
+const ownName = (): string => `killmaild ${randomBytes(6).toString("hex")}`
+
 export const layer = (
   url: Redacted.Redacted,
-  applicationName = "killmaild"
+  applicationName = ownName()
 ): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError.SqlError> =>
   PgClient.layer({
     url,

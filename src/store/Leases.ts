@@ -22,8 +22,9 @@ export interface Lease {
 }
 
 const holder = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`
-const ttl = "15 seconds"
-const renewal = "5 seconds"
+/** A frozen leader is missed for so long, and two tries of its successor. */
+const ttl = "10 seconds"
+const renewal = "3 seconds"
 
 export class Leases extends Context.Service<Leases, {
   /** Leads until the scope closes, on a connection of its own. */
@@ -34,9 +35,15 @@ export class Leases extends Context.Service<Leases, {
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
 
-      /** A holder whose lease ran out is frozen or cut off: ending its session frees the lock for the next try. */
+      /**
+       * A holder whose lease ran out is frozen or cut off. Ending all sessions of its process frees the lock for the next
+       * try, and whatever else a transaction of it has locked.
+       */
       const endFrozenHolder = (name: string) =>
-        sql`select pg_terminate_backend(backend_pid) from leases where name = ${name} and expires_at < now()`
+        sql`
+          select pg_terminate_backend(pid)
+          from pg_stat_activity join leases using (application_name)
+          where name = ${name} and expires_at < now() and datname = current_database() and pid <> pg_backend_pid()`
 
       const acquire = Effect.fnUntraced(function*(name: string) {
         const connection = yield* sql.reserve
@@ -56,10 +63,10 @@ export class Leases extends Context.Service<Leases, {
         yield* Effect.addFinalizer(() => Effect.ignore(query(`select pg_advisory_unlock${lock}`, [name])))
         yield* crashPoint("lease locked, term not written")
         const [lease] = yield* query(
-          `insert into leases (name, holder, term, backend_pid, expires_at)
-           values ($1, $2, 1, pg_backend_pid(), now() + $3::interval)
+          `insert into leases (name, holder, term, application_name, expires_at)
+           values ($1, $2, 1, current_setting('application_name'), now() + $3::interval)
            on conflict (name) do update set holder = excluded.holder, term = leases.term + 1,
-             backend_pid = excluded.backend_pid, expires_at = excluded.expires_at
+             application_name = excluded.application_name, expires_at = excluded.expires_at
            returning term::int as term`,
           [name, holder, ttl]
         )
