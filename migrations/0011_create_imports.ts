@@ -17,12 +17,14 @@ export default Effect.gen(function*() {
       bytes_read bigint not null default 0,
       killmails integer not null default 0,
       stored integer not null default 0,
+      asked integer not null default 0,
       refused integer not null default 0,
       began_at timestamptz not null default clock_timestamp(),
       ended_at timestamptz,
       error text,
       primary key (source, day)
     )`
+  yield* sql`comment on column imports.asked is 'killmails without a body that fits: ESI is asked for them'`
   yield* sql`comment on column imports.refused is 'members that hold no killmail, or none that fits: see dead_letters'`
 
   // Months of the past without indexes for searches, that no import is going to fill any more.

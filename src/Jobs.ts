@@ -83,8 +83,26 @@ export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost
     Layer.merge(CountKillmails.layer)
   )
 
-/** Imports history in this process, beside whatever daemons there are, and does nothing else. */
-export const importsLayer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost">) =>
-  JobRunner.layer<JobRunner.Services<typeof importDay>>(url, { ...life, isLost: isLostConnection }, [
-    { handlers: [importDay], concurrency: mostThreads, fetchAhead: 0, recorded: true }
-  ]).pipe(Layer.provide([Importer.layer(url, life.applicationName), EveRefClient.layer]))
+/** ESI answers two killmails a second: more at a time would only wait. */
+const askers = 10
+
+/**
+ * Imports history in this process, beside whatever daemons there are; with `asksEsi` fetches killmails, too, as the lists
+ * of some sources lack bodies.
+ */
+export const importsLayer = (
+  url: Redacted.Redacted,
+  life: Omit<JobRunner.Life, "isLost">,
+  { asksEsi }: { readonly asksEsi: boolean }
+) =>
+  JobRunner.layer<JobRunner.Services<typeof importDay | typeof ingestKillmail>>(url, {
+    ...life,
+    isLost: isLostConnection
+  }, [
+    { handlers: [importDay], concurrency: mostThreads, fetchAhead: 0, recorded: true },
+    ...(asksEsi ? [{ handlers: [ingestKillmail], concurrency: askers, fetchAhead: 0, recorded: false }] : [])
+  ]).pipe(
+    Layer.provide([Recorder.layer, Appraiser.layer, Importer.layer(url, life.applicationName)]),
+    Layer.provide([Prices.layer, StaticData.layer]),
+    Layer.provide([Esi.layer, EveRefClient.layer, EveKill.layer, ZkbHistory.layer])
+  )

@@ -286,7 +286,7 @@ const definitions = {
       "KILLMAILD_EVEKILL_WS_TOPICS",
       "all",
       undefined,
-      "what that WebSocket is to tell: EVE-KILL's topics, such as 10b, system.30000142 or victim.98000001, any of them"
+      "what that WebSocket is to tell: EVE-KILL's topics, such as 10b, system.30000142 or victim.98000001; one that fits is enough"
     ),
     wants: "a comma-separated list of 1 to 128 topics, each of at most 128 characters",
     read: (value: string) => {
@@ -319,6 +319,7 @@ const definitions = {
     ["debug", "info", "warn", "error"],
     "the least severe level that is logged"
   ),
+  accessLog: oneOf("KILLMAILD_ACCESS_LOG", "off", ["off", "on"], "whether each HTTP request is a line in the log"),
   otlpEndpoint: url(
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "",

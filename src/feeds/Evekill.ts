@@ -7,7 +7,8 @@ import { Effect, Option } from "effect"
 import { createHash } from "node:crypto"
 import { Settings } from "../Settings.ts"
 import { countFeedRequest } from "../telemetry/Metrics.ts"
-import { EveKill, type FeedEntry, type FeedPage, mostEntries, readEntry } from "../upstreams/EveKill.ts"
+import { EveKill } from "../upstreams/EveKill.ts"
+import { type FeedEntry, type FeedPage, mostEntries, readEntry } from "../upstreams/EveKillFeed.ts"
 import { patiently, type UpstreamError } from "../upstreams/PoliteClient.ts"
 import { type Actor, type Source, timeOf } from "./Feed.ts"
 import { FeedUnavailable } from "./Upstream.ts"
@@ -120,14 +121,14 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
     }
     const fresh = entries.filter(({ seq }) => seq === undefined || !heard.has(seq))
     // What is far behind the head will not change any more.
-    const settled = page.hasMore ? numbers.at(-1) ?? cursor : settledUpTo(cursor, numbers, missedFor)
+    const settled = page.hasMore === true ? numbers.at(-1) ?? cursor : settledUpTo(cursor, numbers, missedFor)
     yield* skipUnreadable(fresh)
     if (fresh.length > 0 || settled > cursor) yield* actor.hear(heardIn(fresh), settled)
     else yield* actor.healthy
     for (const number of numbers) heard.add(number)
     cursor = settled
     forgetUpTo(cursor)
-    if (!page.hasMore) yield* Effect.sleep(lookMillis / scheduleSpeed)
+    if (page.hasMore !== true) yield* Effect.sleep(lookMillis / scheduleSpeed)
   }
 })
 

@@ -1,5 +1,5 @@
 /**
- * Reads an archive and stores what of it is new: unpacked, decoded, appraised and put into rows here, while Postgres takes
+ * Reads a day's archive, or what somebody lists of it, and stores what is new: unpacked, decoded, appraised and put into rows here, while Postgres takes
  * in the batch before. Whatever ends it, what was stored is stored, and it can begin again.
  */
 import { Effect, Stream } from "effect"
@@ -8,26 +8,28 @@ import { closeSync, openSync, readSync } from "node:fs"
 import type { Read } from "../archives/BitReader.ts"
 import { type Member, membersOf } from "../archives/TarBz2.ts"
 import { Appraiser } from "../intake/Appraiser.ts"
-import { IngestKillmail } from "../intake/Hearing.ts"
-import { tiers } from "../jobs/Job.ts"
-import { JobQueue } from "../jobs/JobQueue.ts"
+import { hearingOf, neverAnnounced } from "../intake/Hearing.ts"
 import { causeText, isBadRow } from "../store/Database.ts"
+import { FeedStore } from "../store/FeedStore.ts"
 import { type ArchiveKey, Imports, type RefusedMember } from "../store/Imports.ts"
 import { type Advance, KillmailCopy, writers } from "../store/KillmailCopy.ts"
 import type { NewKillmail } from "../store/KillmailStore.ts"
 import { type Read as ReadMember, readMember } from "./ArchivedKillmail.ts"
+import { type ListedDay, readListed } from "./ListedDay.ts"
 
 /** An archive: where it is, or what is in it. */
 export interface Archive {
   readonly key: ArchiveKey
   /** For sentences. */
   readonly name: string
-  readonly content: { readonly path: string } | { readonly bytes: Uint8Array }
+  readonly content: { readonly path: string } | { readonly bytes: Uint8Array } | ListedDay
 }
 
 export interface Outcome {
   readonly killmails: number
   readonly stored: number
+  /** For so many ESI is asked, as they have no body, or none that fits. */
+  readonly asked: number
   /** Of members that could not be stored, a sentence each; but for the first few, they are counted only. */
   readonly refused: ReadonlyArray<string>
   readonly refusedCount: number
@@ -51,6 +53,7 @@ interface Batch {
 export const importArchive = Effect.fn("importArchive")(function*({ content, key, name }: Archive) {
   let killmails = 0
   let stored = 0
+  let asked = 0
   let damage: string | null = null
   const refused: Array<string> = []
   let refusedCount = 0
@@ -58,15 +61,20 @@ export const importArchive = Effect.fn("importArchive")(function*({ content, key
     if (refusedCount++ < sentencesKept) refused.push(`${name}: ${error}`)
   }
 
-  const settle = Effect.fnUntraced(function*(member: ReadMember) {
-    if (member.kind === "refused") {
+  /** What cannot be stored is kept as a dead letter, or asked of ESI, unless that has refused it for good. */
+  const settle = Effect.fnUntraced(function*(members: ReadonlyArray<ReadMember>) {
+    const feeds = yield* FeedStore
+    const imports = yield* Imports
+    for (const member of members) {
+      if (member.kind === "doubtful") refuse(`${member.error}; ESI is asked for it.`)
+      if (member.kind !== "refused") continue
       refuse(member.member.error)
-      yield* (yield* Imports).refuse(key, member.member)
-    } else if (member.kind === "doubtful") {
-      refuse(`${member.error}; ESI is asked for it.`)
-      const payload = { ...member.ref, source: key.source, heard_at: new Date().toISOString() }
-      yield* (yield* JobQueue).add(IngestKillmail, payload, { priority: tiers.backfill })
+      yield* imports.refuse(key, member.member)
     }
+    const refs = members.flatMap((member) => "ref" in member ? [member.ref] : [])
+    if (refs.length === 0) return
+    const hearings = refs.map((ref) => hearingOf(key.source, "backfill", { ...ref, announcedFrom: neverAnnounced }))
+    asked += yield* feeds.hearFrom(key.source, hearings)
   })
 
   yield* Stream.fromAsyncIterable(batchesOf(content), (cause) => cause).pipe(
@@ -75,7 +83,7 @@ export const importArchive = Effect.fn("importArchive")(function*({ content, key
     Stream.mapEffect(
       Effect.fnUntraced(function*({ batch, mails }) {
         const { members } = batch
-        yield* Effect.forEach(members, (member) => member.kind === "killmail" ? Effect.void : settle(member))
+        yield* settle(members)
         const advance = { key, bytesRead: batch.bytesRead, killmails: members.length }
         const added = yield* storeAll(mails, advance, refuse)
         stored += added
@@ -86,7 +94,7 @@ export const importArchive = Effect.fn("importArchive")(function*({ content, key
     ),
     Stream.runDrain
   )
-  return { killmails, stored, refused, refusedCount, damage } satisfies Outcome as Outcome
+  return { killmails, stored, asked, refused, refusedCount, damage } satisfies Outcome as Outcome
 })
 
 /** What is new of a batch, with what it was worth and meant. */
@@ -135,15 +143,14 @@ const badRow = ({ killmail }: NewKillmail, cause: string): RefusedMember => ({
   text: JSON.stringify(killmail)
 })
 
-/** Batches of an archive. A damaged one ends with what could be read of it, and says so. */
+/** Batches of a day. A damaged archive ends with what could be read of it, and says so. */
 async function* batchesOf(content: Archive["content"]): AsyncGenerator<Batch> {
-  const { close, read, readSoFar } = open(content)
-  const now = Date.now()
+  const { all, close, readSoFar } = "hashes" in content ? openListed(content) : openArchive(content)
   let members: Array<ReadMember> = []
   let damage: string | null = null
   try {
-    for await (const member of killmailFiles(membersOf(read))) {
-      members.push(readMember(member, now))
+    for await (const member of all) {
+      members.push(member)
       if (members.length % readAtOnce === 0) await new Promise(setImmediate)
       if (members.length < batchSize) continue
       yield { members, bytesRead: readSoFar(), damage }
@@ -157,11 +164,33 @@ async function* batchesOf(content: Archive["content"]): AsyncGenerator<Batch> {
   yield { members, bytesRead: readSoFar(), damage }
 }
 
-async function* killmailFiles(members: AsyncIterable<Member>): AsyncGenerator<Member> {
-  for await (const member of members) if (member.name.endsWith(".json")) yield member
+interface Day {
+  readonly all: AsyncIterable<ReadMember> | Iterable<ReadMember>
+  /** Bytes. */
+  readonly readSoFar: () => number
+  readonly close: () => void
 }
 
-const open = (content: Archive["content"]) => {
+/** What is read of it so far is known by how many killmails that are. */
+const openListed = (day: ListedDay): Day => {
+  const total = Object.keys(day.hashes).length
+  let count = 0
+  function* counted() {
+    for (const member of readListed(day, Date.now())) {
+      count++
+      yield member
+    }
+  }
+  const readSoFar = () => Math.round((day.bodies?.length ?? 0) * Math.min(1, count / Math.max(1, total)))
+  return { all: counted(), readSoFar, close: () => {} }
+}
+
+async function* killmailFiles(members: AsyncIterable<Member>): AsyncGenerator<ReadMember> {
+  const now = Date.now()
+  for await (const member of members) if (member.name.endsWith(".json")) yield readMember(member, now)
+}
+
+const openArchive = (content: Exclude<Archive["content"], ListedDay>): Day => {
   let total = 0
   const counted = (read: Read): Read => (buffer) => {
     const size = read(buffer)
@@ -170,12 +199,13 @@ const open = (content: Archive["content"]) => {
   }
   if ("path" in content) {
     const file = openSync(content.path, "r")
-    return { read: counted((buffer) => readSync(file, buffer)), readSoFar: () => total, close: () => closeSync(file) }
+    const read = counted((buffer) => readSync(file, buffer))
+    return { all: killmailFiles(membersOf(read)), readSoFar: () => total, close: () => closeSync(file) }
   }
   const take: Read = (buffer) => {
     const part = content.bytes.subarray(total, total + buffer.length)
     buffer.set(part)
     return part.length
   }
-  return { read: counted(take), readSoFar: () => total, close: () => {} }
+  return { all: killmailFiles(membersOf(counted(take))), readSoFar: () => total, close: () => {} }
 }

@@ -1,9 +1,8 @@
 /**
- * The job that imports one day of history: fetches its archive, or takes it from a file, and has a thread read it. An archive
- * that was read before is known by its digest; one that was edited since is read again.
+ * The job that imports one day of history: fetches its archive, takes it from a file, or fetches what somebody lists of it,
+ * and has a thread read that. What was read before is known by its digest; what was edited since is read again.
  */
-import { Effect, Schema } from "effect"
-import type { SqlError } from "effect/sql"
+import { Effect, Option, Schema } from "effect"
 import { createHash } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { stat } from "node:fs/promises"
@@ -16,6 +15,9 @@ import * as Job from "../jobs/Job.ts"
 import { handle } from "../jobs/JobRunner.ts"
 import { causeText, isPassing } from "../store/Database.ts"
 import { type ArchiveKey, type Ending, Imports } from "../store/Imports.ts"
+import { EveKill } from "../upstreams/EveKill.ts"
+import type { UpstreamError } from "../upstreams/PoliteClient.ts"
+import { ZkbHistory } from "../upstreams/ZkbHistory.ts"
 import { archiveName } from "./Days.ts"
 import type { Archive } from "./ImportArchive.ts"
 import { Importer, type ImportFailed } from "./Importer.ts"
@@ -25,7 +27,7 @@ export const killmailArchives: Dataset = { folder: "killmails", name: archiveNam
 export const ImportDay = Job.make({
   name: "import_day",
   payload: Schema.Struct({
-    source: Schema.Literal("everef"),
+    source: Schema.Literals(["everef", "zkillboard", "evekill"]),
     day: Schema.String,
     /** The archive's file; without it, it is fetched. */
     path: Schema.optionalKey(Schema.String),
@@ -38,6 +40,9 @@ export const ImportDay = Job.make({
 })
 type Payload = typeof ImportDay.payload.Type
 
+/** Killmails that ESI is asked for at a time: two a second are allowed, and a long queue slows all of it. */
+const mostAsked = 30_000
+
 /** The archive cannot be read: one sentence. */
 class ArchiveUnreadable extends Schema.TaggedError<ArchiveUnreadable>()("ArchiveUnreadable", {
   message: Schema.String
@@ -46,24 +51,32 @@ class ArchiveUnreadable extends Schema.TaggedError<ArchiveUnreadable>()("Archive
 export const importDay = handle(ImportDay, (payload: Payload) =>
   Effect.gen(function*() {
     const imports = yield* Imports
-    const { day, listed = null, source } = payload
+    const { day, listed: mark = null, source } = payload
     const key: ArchiveKey = { source, day }
     const before = (yield* imports.read(source, day, day)).get(day)
-    const found = yield* payload.path === undefined
+    if ((yield* imports.asked(source)) > mostAsked) {
+      return yield* new Job.JobPostponed({
+        delayMillis: 60_000,
+        message: "ESI is still asked for killmails of other days."
+      })
+    }
+    const found = yield* source !== "everef"
+      ? listed(source, day)
+      : payload.path === undefined
       ? fetched(day, before?.digest)
       : opened(payload.path, before?.digest)
-    if (found === "unchanged") {
-      yield* close(key, { digest: before!.digest, listed }, false)
+    if (found === "unchanged" || found.digest === before?.digest) {
+      yield* close(key, { digest: before!.digest, listed: mark }, false)
       return { status: "unchanged" }
     }
     yield* imports.begin(key, found.bytes)
     yield* crashPoint("import begun, archive not read")
     const outcome = yield* (yield* Importer).run({ key, name: found.name, content: found.content })
     yield* imports.noteEntities(day)
-    const mark = { digest: found.digest, listed }
-    const { damage, killmails, refusedCount: refused, stored } = outcome
+    const read = { digest: found.digest, listed: mark }
+    const { asked, damage, killmails, refusedCount: refused, stored } = outcome
     const error = `${found.name} is damaged: ${damage}; the ${killmails} killmails before that are here.`
-    yield* close(key, { ...(damage === null ? mark : { error }), refused }, stored > 0)
+    yield* close(key, { ...(damage === null ? read : { error }), asked, refused }, stored > 0)
     if (damage !== null) return yield* new ArchiveUnreadable({ message: error })
     return { status: "imported", ...outcome }
   }).pipe(Effect.mapError(explain), Effect.interruptible))
@@ -91,6 +104,26 @@ const fetched = Effect.fnUntraced(function*(day: Day, digest: string | undefined
   return { name: archiveName(day), digest: found, bytes: file.bytes.length, content: { bytes: file.bytes } } as Found
 })
 
+/** With whatever bodies there are; a day of which there are none is fetched from ESI, one by one. */
+const listed = Effect.fnUntraced(function*(source: "zkillboard" | "evekill", day: Day) {
+  const { bodies, hashes } = yield* source === "zkillboard" ? atZkillboard(day) : atEveKill(day)
+  if (hashes === undefined) return yield* new ArchiveUnreadable({ message: `${source} has no list of ${day} yet.` })
+  const digest = createHash("md5").update(JSON.stringify(hashes)).update(bodies ?? "").digest("hex")
+  return { name: `${source}'s ${day}`, digest, bytes: bodies?.length ?? 0, content: { hashes, bodies } } as Found
+})
+
+const atZkillboard = Effect.fnUntraced(function*(day: Day) {
+  const { file, hashes } = yield* ZkbHistory
+  return { hashes: Option.getOrUndefined(yield* hashes(day)), bodies: Option.getOrUndefined(yield* file(day)) }
+})
+
+const atEveKill = Effect.fnUntraced(function*(day: Day) {
+  const { bodies, hashes } = yield* EveKill
+  const listed = yield* hashes(day)
+  if (Object.keys(listed).length === 0) return { hashes: undefined, bodies: undefined }
+  return { hashes: listed, bodies: Option.getOrUndefined(yield* bodies(day)) }
+})
+
 const opened = (path: string, digest: string | undefined) =>
   Effect.tryPromise({
     try: async () => {
@@ -108,14 +141,26 @@ const opened = (path: string, digest: string | undefined) =>
       })
   })
 
-const explain = (error: EveRefError | SqlError.SqlError | ArchiveUnreadable | ImportFailed): Job.JobError => {
+type Failure =
+  | EveRefError
+  | UpstreamError
+  | ArchiveUnreadable
+  | ImportFailed
+  | Job.JobPostponed
+
+const explain = (error: Failure): Job.JobError => {
   switch (error._tag) {
+    case "JobPostponed":
+      return error
     case "ArchiveUnreadable":
       return new Job.JobRefused({ reason: "unreadable", message: error.message })
     case "EveRefPaused":
+    case "UpstreamPaused":
       return new Job.JobPostponed({ delayMillis: error.waitMillis, message: error.message })
     case "EveRefUnavailable":
       return new Job.JobFailed({ reason: "everef_unavailable", message: error.message })
+    case "UpstreamUnavailable":
+      return new Job.JobFailed({ reason: "upstream_unavailable", message: error.message })
     case "ImportFailed":
       return error.isPassing
         ? new Job.JobPostponed({ delayMillis: 2000, message: error.message })

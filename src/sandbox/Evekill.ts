@@ -1,10 +1,11 @@
 /**
- * EVE-KILL's API as its code of 2026 has it: the feed that is read from a number on. Ids that ESI leaves out are 0 in half
- * of its bodies, and times have milliseconds.
+ * EVE-KILL's API as its code of 2026 has it: the feed that is read from a number on, and the hashes of each day. Ids that ESI
+ * leaves out are 0 in half of its bodies, and times have milliseconds.
  */
-import type { Killmail } from "../domain/Killmail.ts"
+import { hashOf, type Killmail } from "../domain/Killmail.ts"
 import { slidingWindow } from "./Budgets.ts"
 import type { Entry, EveKillFeed } from "./EveKillFeed.ts"
+import type { History } from "./History.ts"
 import type { Judge } from "./Judge.ts"
 import { type Answer, type Ask, json, secondsHeader, type Upstream } from "./Upstream.ts"
 
@@ -14,7 +15,7 @@ const minute = 60_000
 
 const mostEntries = 1000
 
-export const evekill = (feed: EveKillFeed, judge: Judge, speed: number): Upstream => {
+export const evekill = (feed: EveKillFeed, history: History, judge: Judge, speed: number): Upstream => {
   const size = Math.max(1, Math.round(rate * speed))
   const requests = slidingWindow(size, minute)
 
@@ -43,7 +44,21 @@ export const evekill = (feed: EveKillFeed, judge: Judge, speed: number): Upstrea
     "ratelimit-reset": secondsHeader(millis, speed)
   })
 
-  const route = (ask: Ask): Answer => ask.path === "/feed/poll" ? poll(ask) : json(404, { error: "Not found" })
+  const route = (ask: Ask): Answer => {
+    if (ask.path === "/feed/poll") return poll(ask)
+    if (ask.path === "/history") {
+      return json(200, { data: [...history.counts()].map(([date, count]) => ({ date, count })) })
+    }
+    const day = /^\/history\/(\d{4}-\d\d-\d\d)$/.exec(ask.path)?.[1]
+    return day === undefined ? json(404, { error: "Not found" }) : hashesOf(day)
+  }
+
+  const hashesOf = (day: string): Answer => {
+    const { killmails } = history.day(day) ?? { killmails: [] }
+    return json(200, {
+      data: Object.fromEntries(killmails.map((killmail) => [killmail.killmail_id, hashOf(killmail)]))
+    })
+  }
 
   const poll = (ask: Ask): Answer => {
     const after = Number(ask.query.get("after") ?? 0)

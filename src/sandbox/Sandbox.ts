@@ -113,13 +113,14 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
   const market = manual === undefined ? clockMarket(seed) : manualSales
   let map: MapUsers = []
   const census = censusOf(seed)
+  const history = manual === undefined ? clockHistory(seed) : manualDays
   const processed = manual === undefined ? eveKillFeed(universe, seed) : manualEveKill.feed
   const ccp = esi(universe, census, market, judge, speed)
   const upstreams = [
     ccp,
-    r2z2(universe, manual === undefined ? clockHistory(seed) : manualDays, judge, speed, seed),
+    r2z2(universe, history, judge, speed, seed),
     redisq(packages, judge, speed),
-    evekill(processed, judge, speed),
+    evekill(processed, history, judge, speed),
     evekillSocket(processed, judge, speed),
     everef(market, manual === undefined ? clockArchives(seed) : manualKillmails, judge, speed),
     staticData(),

@@ -18,7 +18,7 @@ export interface Mark {
   readonly listed: string | null
 }
 
-export type Ending = (Mark | { readonly error: string }) & { readonly refused?: number }
+export type Ending = (Mark | { readonly error: string }) & { readonly refused?: number; readonly asked?: number }
 
 /** What is being read, or was. */
 export interface ImportState {
@@ -29,6 +29,8 @@ export interface ImportState {
   readonly bytes_read: number
   readonly killmails: number
   readonly stored: number
+  /** Of these ESI is asked. */
+  readonly asked: number
   readonly refused: number
   readonly ended: boolean
   readonly error: string | null
@@ -52,6 +54,10 @@ export class Imports extends Context.Service<Imports, {
   readonly indexMonth: (day: Day, hasChanged: boolean) => Effect.Effect<void, SqlError.SqlError>
   /** As `indexMonth`, for every month that nothing is imported into any more; returns how many. */
   readonly indexMonths: Effect.Effect<number, SqlError.SqlError>
+  /** For how many killmails of this source's imports ESI is still to be asked. */
+  readonly asked: (source: string) => Effect.Effect<number, SqlError.SqlError>
+  /** Why ESI gave none of those that it was asked for since then, one sentence each; `since` as Postgres writes it. */
+  readonly refusals: (source: string, since: string) => Effect.Effect<ReadonlyArray<string>, SqlError.SqlError>
   readonly states: (
     source: string,
     first: Day,
@@ -76,7 +82,7 @@ export class Imports extends Context.Service<Imports, {
           yield* sql`
             insert into imports (source, day, bytes) values (${key.source}, ${key.day}::date, ${bytes})
             on conflict (source, day) do update set bytes = excluded.bytes, bytes_read = 0, killmails = 0, stored = 0,
-              refused = 0, digest = null, listed = null, began_at = excluded.began_at, ended_at = null, error = null`
+              asked = 0, refused = 0, digest = null, listed = null, began_at = excluded.began_at, ended_at = null, error = null`
           yield* sql`select create_month(${monthOf(key.day)}::date)`
         }))
 
@@ -88,6 +94,7 @@ export class Imports extends Context.Service<Imports, {
           yield* sql`
             update imports set digest = ${mark.digest}, listed = ${mark.listed}, ended_at = clock_timestamp(),
               refused = coalesce(${outcome.refused ?? null}::integer, refused),
+              asked = coalesce(${outcome.asked ?? null}::integer, asked),
               error = ${"error" in outcome ? pgText(outcome.error) : null}
             where source = ${source} and day = ${day}::date`
           const [row] = yield* sql<{ last: boolean }>`
@@ -136,9 +143,27 @@ export class Imports extends Context.Service<Imports, {
         return months.length
       })
 
+      const asked: Imports["Service"]["asked"] = (source) =>
+        Effect.map(
+          sql<{ count: number }>`
+            select count(*)::int as count
+            from graphile_worker._private_jobs jobs join graphile_worker._private_tasks tasks on tasks.id = task_id
+            where identifier = 'ingest_killmail' and priority >= ${backfillPriority} and payload->>'source' = ${source}`,
+          ([row]) => row!.count
+        )
+
+      const refusals: Imports["Service"]["refusals"] = (source, since) =>
+        Effect.map(
+          sql<{ error: string }>`
+            select error from dead_letters
+            where task = 'ingest_killmail' and at >= ${since}::timestamptz and payload->>'source' = ${source}
+            order by at`,
+          (rows) => rows.map(({ error }) => error)
+        )
+
       const states: Imports["Service"]["states"] = (source, first, last) =>
         sql<ImportState>`
-          select day::text as day, began_at::text as began, bytes::float8, bytes_read::float8, killmails, stored, refused,
+          select day::text as day, began_at::text as began, bytes::float8, bytes_read::float8, killmails, stored, asked, refused,
             ended_at is not null as ended, error
           from imports
           where source = ${source} and day between ${first}::date and ${last}::date`
@@ -151,11 +176,16 @@ export class Imports extends Context.Service<Imports, {
         noteEntities,
         indexMonth,
         indexMonths,
+        asked,
+        refusals,
         states
       })
     })
   )
 }
+
+/** Of jobs that a backfill adds. */
+const backfillPriority = 30
 
 export interface RefusedMember {
   /** Its name in the archive. */

@@ -4,7 +4,7 @@ import { SqlClient } from "effect/sql"
 import { settledUpTo } from "../../src/feeds/Evekill.ts"
 import type { Sandbox } from "../../src/sandbox/Sandbox.ts"
 import { killmailOf } from "../../src/sandbox/World.ts"
-import { asEsi, readEntry } from "../../src/upstreams/EveKill.ts"
+import { asEsi, readEntry } from "../../src/upstreams/EveKillFeed.ts"
 import { eventually, manualSandbox, speed, startDaemon } from "../support/TestDaemon.ts"
 
 const { hash, killmail } = killmailOf("evekill", 1)

@@ -5,19 +5,21 @@ import { publishedAt } from "../../src/sandbox/Calendar.ts"
 import { clockwork } from "../../src/sandbox/Clockwork.ts"
 import { evekill } from "../../src/sandbox/Evekill.ts"
 import { eveKillFeed, publishedEveKillFeed } from "../../src/sandbox/EveKillFeed.ts"
+import { manualHistory } from "../../src/sandbox/History.ts"
 import { makeJudge } from "../../src/sandbox/Judge.ts"
 import { askAt, rulesOf, someMail } from "./Visitor.ts"
 
 const manual = () => {
   const { publish, reserve, feed } = publishedEveKillFeed()
   const judge = makeJudge()
-  const upstream = evekill(feed, judge, 1)
+  const history = manualHistory()
+  const upstream = evekill(feed, history, judge, 1)
   const poll = (query: string, at = 0) =>
     Effect.map(
       Effect.promise(() => askAt(upstream, judge, `/feed/poll?${query}`, at)),
       ({ body, status, headers }) => ({ status, headers, ...JSON.parse(body!) })
     )
-  return { publish, reserve, poll, judge, upstream }
+  return { publish, reserve, poll, history, judge, upstream }
 }
 
 const numbersIn = (page: { readonly data: ReadonlyArray<{ readonly seq: number }> }) => page.data.map(({ seq }) => seq)
@@ -90,6 +92,20 @@ describe("EVE-KILL's feed in the manual world", () => {
         })
       )
       assert.strictEqual(nobody.status, 400)
+    }))
+})
+
+describe("EVE-KILL's history", () => {
+  it.effect("has the days with how many killmails each has, and their hashes by id", () =>
+    Effect.gen(function*() {
+      const { history, judge, upstream } = manual()
+      const { hash, killmail } = someMail(1)
+      history.publish("2026-03-01", { killmails: [killmail], hasBodies: false })
+      const get = (path: string) =>
+        Effect.map(Effect.promise(() => askAt(upstream, judge, path, 0)), ({ body }) => JSON.parse(body!))
+      assert.deepStrictEqual(yield* get("/history"), { data: [{ date: "2026-03-01", count: 1 }] })
+      assert.deepStrictEqual(yield* get("/history/2026-03-01"), { data: { [killmail.killmail_id]: hash } })
+      assert.deepStrictEqual(yield* get("/history/2026-03-02"), { data: {} })
     }))
 })
 

@@ -1,0 +1,131 @@
+/**
+ * Days of history as jobs, and how far they are: they go into the queue, and this process takes its part in them, beside a
+ * daemon's or alone; so it may be stopped and begun again at any time, and nothing is done twice.
+ */
+import { Effect, Layer } from "effect"
+import { DatabaseUrl } from "../Daemon.ts"
+import type { Range } from "../history/Days.ts"
+import { ImportDay } from "../history/ImportDay.ts"
+import { mostThreads } from "../history/Importer.ts"
+import * as Jobs from "../Jobs.ts"
+import { JobQueue } from "../jobs/JobQueue.ts"
+import * as Lives from "../jobs/Lives.ts"
+import { Imports, type ImportState } from "../store/Imports.ts"
+import { print } from "./Output.ts"
+import { type Advance, makeProgress } from "./Progress.ts"
+import { refuse } from "./Refusal.ts"
+
+/** Between two looks at how far the jobs are. */
+const look = "250 millis"
+
+export type Day = typeof ImportDay.payload.Type
+
+/** Days to bring in. */
+export interface Due {
+  readonly source: Day["source"]
+  readonly range: Range
+  readonly days: ReadonlyArray<Day>
+  /** Days that are here as they are there. */
+  readonly unchanged: number
+}
+
+export interface BackfillOutcome {
+  /** Days that were read, were read before, or could not be read. */
+  readonly imported: number
+  readonly unchanged: number
+  readonly failed: number
+  /** Read, and of these new; for how many ESI was asked, in vain for those that are refused; and what holds no killmail. */
+  readonly killmails: number
+  readonly stored: number
+  readonly asked: number
+  readonly refused: number
+  readonly seconds: number
+  /** A sentence for each day that failed. */
+  readonly failures: ReadonlyArray<string>
+}
+
+/** Ends when all days were tried, and ESI was asked for all that it is needed for. */
+export const backfillDays = Effect.fnUntraced(function*({ days, range, source, unchanged }: Due, silent: boolean) {
+  const beginning = performance.now()
+  const queue = yield* JobQueue
+  const imports = yield* Imports
+  const asksEsi = source !== "everef"
+  const before = new Map(
+    (yield* imports.states(source, range.first, range.last)).map((state) => [state.day, state.began])
+  )
+  const jobs = days.toSorted((a, b) => a.day < b.day ? -1 : 1)
+  const keys = jobs.map((job) => ImportDay.key(job)!)
+  yield* queue.addAll(ImportDay, jobs, { atOnce: mostThreads })
+  yield* takePart(asksEsi)
+  const report = yield* makeProgress(silent)
+  let asked = 0
+  for (;;) {
+    const waiting = yield* queue.present(keys)
+    const states = yield* imports.states(source, range.first, range.last)
+    const begun = states.filter(({ began, day }) => began !== before.get(day))
+    const left = asksEsi ? yield* imports.asked(source) : 0
+    asked = Math.max(asked, left)
+    yield* report(
+      waiting.size > 0
+        ? advanceOf(keys.length - waiting.size, keys.length, begun)
+        : { what: "ESI", done: asked - left, total: asked, unit: "killmails" }
+    )
+    if (waiting.size === 0 && left === 0) {
+      const failures = (yield* queue.failures(ImportDay.name, keys)).map(({ error }) => error)
+      const read = begun.filter(({ ended }) => ended)
+      const whole = read.filter(({ error }) => error === null).length
+      const since = begun.map(({ began }) => began).toSorted()[0]
+      const refusals = asksEsi && since !== undefined ? yield* imports.refusals(source, since) : []
+      const sum = (pick: (state: ImportState) => number) => read.reduce((total, state) => total + pick(state), 0)
+      return {
+        imported: whole,
+        unchanged: unchanged + keys.length - failures.length - whole,
+        failed: failures.length,
+        killmails: sum(({ killmails }) => killmails),
+        stored: sum(({ stored }) => stored),
+        asked: sum(({ asked }) => asked),
+        refused: sum(({ refused }) => refused) + refusals.length,
+        seconds: Math.round((performance.now() - beginning) / 100) / 10,
+        failures
+      } satisfies BackfillOutcome as BackfillOutcome
+    }
+    yield* Effect.sleep(look)
+  }
+})
+
+/** How many killmails there will be is guessed from the days that were read; those under way count in part. */
+const advanceOf = (ended: number, total: number, begun: ReadonlyArray<ImportState>): Advance => {
+  const parts = begun.map(({ bytes, bytes_read, ended }) => ended ? 0 : bytes_read / Math.max(1, bytes))
+  const done = ended + parts.reduce((sum, part) => sum + part, 0)
+  const killmails = begun.reduce((sum, state) => sum + state.killmails, 0)
+  return killmails === 0 || done === 0
+    ? { what: "history", done, total, unit: "days" }
+    : { what: "killmails", done: killmails, total: Math.round(killmails * total / done), unit: "killmails" }
+}
+
+/** Runs such jobs in this process until the scope closes, at its own pace. */
+export const takePart = Effect.fnUntraced(function*(asksEsi: boolean) {
+  const url = yield* DatabaseUrl
+  yield* Layer.build(Lives.layer(Lives.inThisProcess((life) => Jobs.importsLayer(url, life, { asksEsi }))))
+})
+
+/** Fails with a sentence unless all was done. */
+export const tell = Effect.fnUntraced(function*(command: string, asJson: boolean, outcome: BackfillOutcome) {
+  const { asked, failures, imported, killmails, refused, seconds, stored, unchanged } = outcome
+  yield* print(
+    asJson,
+    outcome,
+    `${imported} days were read in ${seconds} s, with ${killmails} killmails, ${stored} of them new; ` +
+      (asked === 0 ? "" : `ESI was asked for ${asked}; `) + `${unchanged} days were here already.`
+  )
+  const [first, ...others] = failures
+  if (first !== undefined) {
+    const more = others.length === 0 ? "" : ` So could not ${others.length} other days (table dead_letters).`
+    return yield* refuse(`${command}: ${first}${more}`)
+  }
+  if (refused > 0) {
+    return yield* refuse(
+      `${command}: ${refused} entries are no killmail that fits; see the tables imports and dead_letters.`
+    )
+  }
+})
