@@ -35,6 +35,7 @@ const malformed: Environment = {
   KILLMAILD_SDE_URL: "developers.eveonline.com",
   KILLMAILD_WANDERER_URL: "wanderer.ltd",
   KILLMAILD_LOG_FORMAT: "xml",
+  KILLMAILD_ACCESS_LOG: "some",
   KILLMAILD_LOG_LEVEL: "loud",
   OTEL_EXPORTER_OTLP_ENDPOINT: "localhost:4318",
   OTEL_TRACES_SAMPLER: "sometimes",

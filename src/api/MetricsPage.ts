@@ -8,9 +8,11 @@ import { EntityStore } from "../store/EntityStore.ts"
 import { Gaps } from "../store/Gaps.ts"
 import { Maintenance } from "../store/Maintenance.ts"
 import { RateLimits } from "../store/RateLimits.ts"
+import { StatisticsStore } from "../store/StatisticsStore.ts"
 import { MetricSources } from "../telemetry/MetricSources.ts"
 import { AdminToken } from "./AdminToken.ts"
 import { problem } from "./Problem.ts"
+import * as ProcessMetrics from "./ProcessMetrics.ts"
 
 const queueJobs = Metric.gauge("killmaild_queue_jobs", { description: "Jobs in the queue by task and state" })
 const oldestWaiting = Metric.gauge("killmaild_queue_oldest_waiting_seconds", {
@@ -32,10 +34,11 @@ const completeness = Metric.gauge("killmaild_completeness_ratio", {
 const partitionDays = Metric.gauge("killmaild_partition_days_left", {
   description: "Days until the first killmail that would have no table to go to"
 })
-const residentBytes = Metric.gauge("killmaild_process_resident_memory_bytes", { description: "Resident memory" })
-const cpuSeconds = Metric.counter("killmaild_process_cpu_seconds_total", {
-  description: "CPU time used by this process, in seconds",
-  incremental: true
+const statisticsBacklog = Metric.gauge("killmaild_statistics_backlog", {
+  description: "What the statistics do not count yet: publications, and days that changed"
+})
+const databaseUp = Metric.gauge("killmaild_database_up", {
+  description: "1 while the database answers this page; what it would have told is old otherwise"
 })
 
 const states = ["waiting", "scheduled", "active", "failed"] as const
@@ -67,9 +70,9 @@ export const layer = HttpRouter.use(Effect.fnUntraced(function*(router) {
   const maintenance = yield* Maintenance
   const token = yield* AdminToken
   const sources = yield* MetricSources
+  const statistics = yield* StatisticsStore
   /** A task that left the queue is told as 0 from then on, not left at its last value. */
   const told = new Set<string>()
-  let cpuTold = 0
 
   const refreshQueue = Effect.gen(function*() {
     const rows = yield* queue.stats()
@@ -106,13 +109,13 @@ export const layer = HttpRouter.use(Effect.fnUntraced(function*(router) {
     yield* Metric.update(partitionDays, yield* maintenance.daysLeft)
   })
 
-  const refreshProcess = Effect.gen(function*() {
-    yield* Metric.update(residentBytes, process.memoryUsage.rss())
-    const { system, user } = process.cpuUsage()
-    const cpu = (system + user) / 1e6
-    yield* Metric.update(cpuSeconds, cpu - cpuTold)
-    cpuTold = cpu
+  const refreshStatistics = Effect.gen(function*() {
+    for (const [what, count] of Object.entries(yield* statistics.backlog)) {
+      yield* Metric.update(Metric.withAttributes(statisticsBacklog, { what }), count)
+    }
   })
+
+  const refreshers = [refreshQueue, refreshPauses, refreshEntities, refreshGaps, refreshStatistics]
 
   const page = Effect.gen(function*() {
     const request = yield* HttpServerRequest.HttpServerRequest
@@ -120,11 +123,12 @@ export const layer = HttpRouter.use(Effect.fnUntraced(function*(router) {
       return problem(401, "Wants the admin token (Authorization: Bearer …) from anywhere but this machine.")
     }
     // Without the database the process still tells what it knows itself.
-    yield* Effect.all([refreshQueue, refreshPauses, refreshEntities, refreshGaps], { discard: true }).pipe(
+    const isUp = yield* Effect.all(refreshers, { discard: true }).pipe(
       within(deadline),
-      Effect.ignore
+      Effect.match({ onFailure: () => 0, onSuccess: () => 1 })
     )
-    yield* refreshProcess
+    yield* Metric.update(databaseUp, isUp)
+    yield* ProcessMetrics.refresh
     const text = yield* sources.mergedWith(yield* PrometheusMetrics.format())
     return HttpServerResponse.text(text, { contentType: "text/plain; version=0.0.4; charset=utf-8" })
   })

@@ -7,6 +7,7 @@ import { createServer, type Server as NodeServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { Settings } from "../Settings.ts"
 import { Api } from "./Api.ts"
+import * as AccessLog from "./AccessLog.ts"
 import * as Handlers from "./Handlers.ts"
 import * as Health from "./Health.ts"
 import * as MetricsPage from "./MetricsPage.ts"
@@ -48,6 +49,7 @@ export class Server extends Context.Service<Server, { readonly url: string }>()(
       )
 
       const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 })
+      server.on("request", yield* AccessLog.observer)
       server.on("request", handler)
       server.on("upgrade", (request, socket, head) => {
         socket.on("error", () => socket.destroy())

@@ -4,6 +4,7 @@ import { Headers } from "effect/http"
 import { SqlClient } from "effect/sql"
 import { mayRead } from "../../src/api/MetricsPage.ts"
 import { killmailOf } from "../../src/sandbox/World.ts"
+import { version } from "../../src/Settings.ts"
 import { RateLimits } from "../../src/store/RateLimits.ts"
 import { type Family, parsePrometheus } from "../support/PrometheusText.ts"
 import { connectSocket } from "../support/SocketClient.ts"
@@ -97,6 +98,10 @@ describe("/metrics", () => {
       assert.strictEqual(valueOf(families, "killmaild_announcements_total"), 2)
       assert.strictEqual(valueOf(families, "killmaild_broadcast_messages_total", { protocol: "websocket" }), 5)
       assert.strictEqual(valueOf(families, "killmaild_subscribers", { protocol: "websocket" }), 1)
+      assert.isAtLeast(valueOf(families, "killmaild_statistics_backlog", { what: "publications" }), 0)
+      assert.strictEqual(valueOf(families, "killmaild_database_up"), 1)
+      assert.strictEqual(valueOf(families, "killmaild_build_info", { version }), 1)
+      assert.isAtLeast(valueOf(families, "killmaild_process_event_loop_delay_seconds"), 0)
       assert.isAbove(valueOf(families, "killmaild_process_resident_memory_bytes"), 1e7)
       assert.isAbove(valueOf(families, "killmaild_process_cpu_seconds_total"), 0)
 
@@ -106,6 +111,10 @@ describe("/metrics", () => {
       sandbox.publishR2z2({ esi: neighbour.killmail, hash: neighbour.hash })
       while ((families.get("killmaild_errors_total")?.samples.length ?? 0) === 0) families = yield* scrape(url)
       assert.strictEqual(valueOf(families, "killmaild_errors_total", { where: "r2z2", kind: "undecodable" }), 1)
+      // Of the requests before this one.
+      assert.isAtLeast(valueOf(families, "killmaild_http_requests_total", { method: "GET", status: "200" }), 1)
+      const answered = "killmaild_http_request_seconds"
+      assert.isAtLeast(valueOf(families, answered, {}, `${answered}_count`), 1)
     }))
 
   it("is for this machine and the operator", () => {
