@@ -1,9 +1,10 @@
 /** RFC 9457 problem details for answers that no endpoint of the contract gives. */
 import { Cause, Effect } from "effect"
-import { HttpServerError, HttpServerResponse, ProblemDetails } from "effect/http"
+import { HttpServerError, HttpServerRequest, HttpServerResponse, ProblemDetails } from "effect/http"
 import { STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
 import { countError } from "../telemetry/Metrics.ts"
+import { methodsOf } from "./Methods.ts"
 
 /** Bytes of a request's body. */
 export const maxBodyBytes = 1_000_000
@@ -45,14 +46,30 @@ const withBody = (response: HttpServerResponse.HttpServerResponse): HttpServerRe
   return status >= 400 && isBare ? problem(status) : response
 }
 
+/** There is no such path, or not for this method. */
+const notThere = ({ method, url }: HttpServerRequest.HttpServerRequest) => {
+  const methods = methodsOf(URL.parse(url, "http://localhost")?.pathname ?? "/")
+  if (methods.length === 0 || methods.includes(method)) return problem(404)
+  const allow = methods.join(", ")
+  return HttpServerResponse.setHeader(problem(405, `${method}: wants ${allow} here.`), "allow", allow)
+}
+
+/** Who may not in is told how to show who it is. */
+const withChallenge = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse =>
+  response.status === 401
+    ? HttpServerResponse.setHeader(response, "www-authenticate", "Bearer realm=\"killmaild\"")
+    : response
+
 /** Whatever goes wrong outside the contract is told as a problem too: never an empty answer, nor the inside of ours. */
 export const withProblems = <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
   app.pipe(
-    Effect.map(withBody),
+    Effect.map((response) => withChallenge(withBody(response))),
     Effect.catchCause((cause) => {
       if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
       return Effect.flatMap(HttpServerError.causeResponse(cause), ([response]) =>
-        response.status < 500
+        response.status === 404
+          ? Effect.map(HttpServerRequest.HttpServerRequest, notThere)
+          : response.status < 500
           ? Effect.succeed(withBody(response))
           : Effect.logError("A request failed", cause).pipe(
             Effect.andThen(countError("api", "defect")),

@@ -6,8 +6,9 @@ import { HttpApiScalar } from "effect/http-api"
 import { createServer, type Server as NodeServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { Settings } from "../Settings.ts"
-import { Api } from "./Api.ts"
 import * as AccessLog from "./AccessLog.ts"
+import { Api } from "./Api.ts"
+import { withCaching } from "./Caching.ts"
 import * as Handlers from "./Handlers.ts"
 import * as Health from "./Health.ts"
 import * as MetricsPage from "./MetricsPage.ts"
@@ -26,6 +27,11 @@ const routes = Layer.mergeAll(
   HttpRouter.add("GET", "/ws", problem(426, "Wants a WebSocket."))
 )
 
+/** In the client's order of preference; what is a stream of events is left as it is. */
+const compressed = HttpMiddleware.compression({
+  compressible: (contentType) => /^(text\/|application\/([\w.+-]+\+)?(x-nd)?json)/.test(contentType)
+})
+
 /** What machines ask every few seconds makes no traces. */
 const isPolled = ({ url }: { readonly url: string }): boolean => /^\/(health\/|metrics)/.test(url)
 
@@ -43,10 +49,11 @@ export class Server extends Context.Service<Server, { readonly url: string }>()(
       const app = yield* HttpRouter.toHttpEffect(routes)
       // Of the requests alone: what of them is still under way when it closes, after the server's end, is cut off.
       const requests = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
-      const handler = yield* NodeHttpServer.makeHandler(withProblems(app), { scope: requests }).pipe(
-        Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxBodyBytes)),
-        Effect.provideService(HttpMiddleware.TracerDisabledWhen, isPolled)
-      )
+      const handler = yield* NodeHttpServer.makeHandler(compressed(withCaching(withProblems(app))), { scope: requests })
+        .pipe(
+          Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxBodyBytes)),
+          Effect.provideService(HttpMiddleware.TracerDisabledWhen, isPolled)
+        )
 
       const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 })
       server.on("request", yield* AccessLog.observer)

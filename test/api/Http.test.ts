@@ -1,5 +1,6 @@
 import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
 import { once } from "node:events"
 import { connect } from "node:net"
 import { killmailOf } from "../../src/sandbox/World.ts"
@@ -9,15 +10,21 @@ import { manualSandbox, migratedDatabase } from "../support/TestDaemon.ts"
 const { hash, killmail } = killmailOf("http", 11)
 const id = killmail.killmail_id
 
-class Daemon extends Context.Service<Daemon, { readonly url: string }>()("killmaild/test/Daemon") {
+class Daemon extends Context.Service<Daemon, {
+  readonly url: string
+  readonly name: (systemId: number, name: string) => Effect.Effect<void>
+}>()("killmaild/test/Daemon") {
   static readonly layer = Layer.effect(
     Daemon,
     Effect.gen(function*() {
       const sandbox = yield* manualSandbox()
       const { url: databaseUrl } = yield* migratedDatabase
-      const { store, url } = yield* stoppableDaemon(databaseUrl, sandbox, { KILLMAILD_FEEDS: "" })
+      const { context, store, url } = yield* stoppableDaemon(databaseUrl, sandbox, { KILLMAILD_FEEDS: "" })
       yield* store([killmail])
-      return { url }
+      const sql = Context.get(context, SqlClient.SqlClient)
+      const name = (systemId: number, text: string) =>
+        Effect.orDie(sql`insert into solar_systems values (${systemId}, ${text}, 1, 1, 0)`)
+      return { url, name: (systemId, text) => Effect.asVoid(name(systemId, text)) }
     })
   )
 }
@@ -113,7 +120,9 @@ layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("the HTTP in
   it.effect("lets the operator alone name killmails and see the queue", () =>
     Effect.gen(function*() {
       const body = JSON.stringify({ killmail_id: id, hash })
-      assertProblem(yield* post(body, null), 401, "without a token")
+      const refused = yield* post(body, null)
+      assertProblem(refused, 401, "without a token")
+      assert.strictEqual(refused.headers.get("www-authenticate"), "Bearer realm=\"killmaild\"")
       for (const authorization of [undefined, "Bearer ", "Bearer wrong", "Basic b3BlcmF0b3I6", "operator"]) {
         const headers: Record<string, string> = authorization === undefined ? {} : { authorization }
         assertProblem(yield* ask("/api/v1/queue", { headers }), 401, String(authorization))
@@ -141,13 +150,52 @@ layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("the HTTP in
         assertProblem(yield* ask(path), 404, path)
       }
       for (const method of ["PUT", "DELETE", "PATCH", "OPTIONS"]) {
-        assertProblem(yield* ask(`/api/v1/killmails/${id}`, { method }), 404, method)
+        const answer = yield* ask(`/api/v1/killmails/${id}`, { method })
+        assertProblem(answer, 405, method)
+        assert.strictEqual(answer.headers.get("allow"), "GET, HEAD")
       }
+      assertProblem(yield* ask("/metrics", { method: "POST" }), 405, "/metrics")
+      assert.strictEqual((yield* ask("/api/v1/killmails", { method: "PUT" })).headers.get("allow"), "GET, POST, HEAD")
       assertProblem(yield* ask("/ws"), 426, "/ws without an upgrade")
       const head = yield* ask(`/api/v1/killmails/${id}`, { method: "HEAD" })
       assert.deepStrictEqual([head.status, head.text], [200, ""])
       const missing = yield* ask("/api/v1/killmails/1", { method: "HEAD" })
       assert.deepStrictEqual([missing.status, missing.text], [404, ""])
+    }))
+
+  it.effect("says how long an answer holds, and answers 304 while it does", () =>
+    Effect.gen(function*() {
+      const path = `/api/v1/killmails/${id}`
+      const { headers } = yield* ask(path)
+      const etag = headers.get("etag")!
+      assert.match(etag, /^W\/"[\w-]+"$/)
+      assert.strictEqual(headers.get("cache-control"), "public, max-age=60")
+      const again = yield* ask(path, { headers: { "if-none-match": `"other", ${etag}` } })
+      assert.deepStrictEqual([again.status, again.text, again.headers.get("etag")], [304, "", etag])
+      assert.strictEqual((yield* ask(path, { headers: { "if-none-match": "W/\"other\"" } })).status, 200)
+      // The names are part of what it says.
+      yield* Effect.flatMap(Daemon, ({ name }) => name(killmail.solar_system_id, "Some System"))
+      const renamed = yield* ask(path, { headers: { "if-none-match": etag } })
+      assert.deepStrictEqual([renamed.status, renamed.json["names"]], [200, {
+        [killmail.solar_system_id]: "Some System"
+      }])
+      assert.match((yield* ask(`${path}/esi`)).headers.get("cache-control")!, /immutable/)
+      assert.strictEqual((yield* ask("/api/v1/killmails/1")).headers.get("cache-control"), "no-store")
+      const operators = yield* ask("/api/v1/queue", { headers: { authorization: "Bearer operator" } })
+      assert.strictEqual(operators.headers.get("cache-control"), "no-store")
+      assert.strictEqual((yield* ask("/api/v1/killmails")).headers.get("cache-control"), "no-cache")
+    }))
+
+  it.effect("compresses for who wants it, the same answer either way", () =>
+    Effect.gen(function*() {
+      const plain = yield* ask("/openapi.json", { headers: { "accept-encoding": "identity" } })
+      assert.isNull(plain.headers.get("content-encoding"))
+      for (const encoding of ["br", "gzip"]) {
+        const packed = yield* ask("/openapi.json", { headers: { "accept-encoding": encoding } })
+        assert.strictEqual(packed.headers.get("content-encoding"), encoding)
+        assert.strictEqual(packed.headers.get("vary"), "Accept-Encoding")
+        assert.strictEqual(packed.text, plain.text)
+      }
     }))
 
   it.effect("survives requests that are hardly HTTP", () =>
