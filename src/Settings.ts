@@ -264,6 +264,11 @@ const definitions = {
     "killmaild",
     "queueID at RedisQ: one a deployment, remembered there for 3 hours"
   )),
+  zkillboardUrl: baseUrl(
+    "KILLMAILD_ZKILLBOARD_URL",
+    "https://zkillboard.com",
+    "zKillboard's API, of which `backfill zkillboard` asks what one character, corporation or alliance has"
+  ),
   evekillUrl: baseUrl(
     "KILLMAILD_EVEKILL_URL",
     "https://eve-kill.com/api",
@@ -399,8 +404,10 @@ const checkTogether = Effect.fnUntraced(function*(values: Values) {
     )
   }
   const mappers = values.wandererSlug === "" ? [] : [values.wandererUrl]
-  const { esiUrl, evekillUrl, everefUrl, r2z2Url, sdeUrl } = values
-  const remote = [esiUrl, r2z2Url, sdeUrl, everefUrl, evekillUrl, ...mappers].find((upstream) => !isLoopback(upstream))
+  const { esiUrl, evekillUrl, everefUrl, r2z2Url, sdeUrl, zkillboardUrl } = values
+  const remote = [esiUrl, r2z2Url, sdeUrl, everefUrl, evekillUrl, zkillboardUrl, ...mappers].find((upstream) =>
+    !isLoopback(upstream)
+  )
   if (values.scheduleSpeed > 1 && remote !== undefined) {
     return yield* refuse(
       "KILLMAILD_SCHEDULE_SPEED",

@@ -27,6 +27,7 @@ const malformed: Environment = {
   KILLMAILD_R2Z2_URL: "",
   KILLMAILD_REDISQ_URL: "ws://localhost",
   KILLMAILD_REDISQ_ID: "",
+  KILLMAILD_ZKILLBOARD_URL: "zkillboard.com",
   KILLMAILD_EVEKILL_URL: "eve-kill.com",
   KILLMAILD_EVEKILL_WS_URL: "https://eve-kill.com/ws",
   KILLMAILD_EVEKILL_WS_DIALECT: "klingon",

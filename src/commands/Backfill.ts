@@ -10,8 +10,10 @@ import { killmailArchives } from "../history/ImportDay.ts"
 import { Imports } from "../store/Imports.ts"
 import { EveKill } from "../upstreams/EveKill.ts"
 import { patiently, type UpstreamError } from "../upstreams/PoliteClient.ts"
+import { type Question, ZkbApi } from "../upstreams/ZkbApi.ts"
 import { ZkbHistory } from "../upstreams/ZkbHistory.ts"
 import { backfillDays, type Day, type Due, tell } from "./BackfillDays.ts"
+import { backfillEntity, tellEntity } from "./BackfillEntity.ts"
 import { readDay } from "./Day.ts"
 import { stores } from "./OnDatabase.ts"
 import { json } from "./Output.ts"
@@ -45,7 +47,7 @@ const rangeOf = Effect.fnUntraced(function*(command: string, { end, start }: Dat
   return { first, last } satisfies Range as Range
 })
 
-const upstreams = Layer.mergeAll(EveRefClient.layer, ZkbHistory.layer, EveKill.layer).pipe(
+const upstreams = Layer.mergeAll(EveRefClient.layer, ZkbHistory.layer, ZkbApi.layer, EveKill.layer).pipe(
   Layer.provideMerge(stores),
   Layer.provideMerge(NodeHttpClient.layerUndici)
 )
@@ -53,14 +55,16 @@ type Upstreams = Layer.Success<typeof upstreams>
 
 /** Brings in what is due, and says how that went. */
 const run = <E>(command: string, asJson: boolean, due: Effect.Effect<Due, E, Upstreams>) =>
-  Effect.scoped(Effect.gen(function*() {
+  resumable(Effect.gen(function*() {
     const outcome = yield* Effect.flatMap(due, (due) => backfillDays(due, asJson)).pipe(Effect.provide(upstreams))
     return yield* tell(command, asJson, outcome)
-  })).pipe(
+  }))
+
+const resumable = <A, E, R>(work: Effect.Effect<A, E, R>) =>
+  Effect.scoped(work).pipe(
     Effect.onInterrupt(() =>
       Console.error(
-        "Stopped. What was read is kept, and the other days are in the queue: a daemon goes on with them, and so does the " +
-          "same command."
+        "Stopped. What was read is kept, and the rest is in the queue: a daemon goes on with it, and so does the same command."
       )
     )
   )
@@ -78,59 +82,72 @@ const dueOf = Effect.fnUntraced(function*(source: Day["source"], range: Range, m
   } satisfies Due as Due
 })
 
-const everef = Command.make(
-  "everef",
-  { ...dates, path, json },
-  (input) =>
-    Effect.flatMap(rangeOf("backfill everef", input), (range) =>
-      Option.match(input.path, {
-        onNone: () => run("backfill everef", input.json, atEveRef(range)),
-        // What is wrong with the files is said before a database is looked for.
-        onSome: (path) =>
-          Effect.flatMap(inFiles(path, range), (due) => run("backfill everef", input.json, Effect.succeed(due)))
-      }))
-).pipe(
-  Command.withDescription("Import killmails of the past from EVE Ref's day archives: all that are not here yet")
-)
-
-const zkillboard = Command.make(
-  "zkillboard",
-  { ...dates, json },
-  (input) =>
-    Effect.flatMap(
-      rangeOf("backfill zkillboard", input),
-      (range) =>
-        run("backfill zkillboard", input.json, listedBy("zkillboard", range, ZkbHistory.use(({ totals }) => totals)))
-    )
-).pipe(
-  Command.withDescription(
-    "Import killmails of the past from zKillboard's lists of days; for those without a body ESI is asked"
+const everef = Command.make("everef", { ...dates, path, json }, (input) =>
+  Effect.gen(function*() {
+    const range = yield* rangeOf("backfill everef", input)
+    // What is wrong with the files is said before a database is looked for.
+    const found = Option.isSome(input.path) ? Effect.succeed(yield* inFiles(input.path.value, range)) : atEveRef(range)
+    return yield* run("backfill everef", input.json, found)
+  })).pipe(
+    Command.withDescription("Import killmails of the past from EVE Ref's day archives: all that are not here yet")
   )
-)
 
-const evekill = Command.make(
-  "eve-kill",
-  { ...dates, json },
-  (input) =>
-    Effect.flatMap(
-      rangeOf("backfill eve-kill", input),
-      (range) => run("backfill eve-kill", input.json, listedBy("evekill", range, EveKill.use(({ totals }) => totals)))
+const entity = (kind: Question["kind"]) =>
+  Flag.Int(kind).pipe(Flag.withDescription(`Only what zKillboard has of this ${kind}`), Flag.optional)
+
+const entities = { character: entity("character"), corporation: entity("corporation"), alliance: entity("alliance") }
+
+const zkillboard = Command.make("zkillboard", { ...dates, ...entities, json }, (input) =>
+  Effect.gen(function*() {
+    const range = yield* rangeOf("backfill zkillboard", input)
+    const question = yield* questionOf(input)
+    if (question === undefined) return yield* run("backfill zkillboard", input.json, listedBy("zkillboard", range))
+    return yield* resumable(
+      Effect.flatMap(
+        Effect.provide(backfillEntity(question, range, input.json), upstreams),
+        (outcome) => tellEntity(input.json, outcome)
+      )
     )
-).pipe(
-  Command.withDescription(
-    "Import killmails of the past from EVE-KILL: bodies from the last year's feed; for older ones ESI is asked"
+  })).pipe(
+    Command.withDescription(
+      "Import killmails of the past from zKillboard: by its lists of days, or all of one character, corporation or alliance"
+    )
   )
-)
 
-const commandOf = { zkillboard: "backfill zkillboard", evekill: "backfill eve-kill" }
-
-const listedBy = Effect.fnUntraced(function*<R>(
-  source: "zkillboard" | "evekill",
-  range: Range,
-  totals: Effect.Effect<ReadonlyMap<string, number>, UpstreamError, R>
+const questionOf = Effect.fnUntraced(function*(
+  input: { readonly [Kind in Question["kind"]]: Option.Option<number> }
 ) {
-  const counts = yield* patiently(totals).pipe(
-    Effect.catchTag("UpstreamUnavailable", ({ message }) => Effect.fail(refuse(`${commandOf[source]}: ${message}`)))
+  const [question, another] = (["character", "corporation", "alliance"] as const).flatMap((kind): Array<Question> =>
+    Option.match(input[kind], { onNone: () => [], onSome: (id) => [{ kind, id }] })
+  )
+  if (question !== undefined && another !== undefined) {
+    return yield* refuse(`backfill zkillboard: --${another.kind} came beside --${question.kind}, wants one of them.`)
+  }
+  if (question !== undefined && question.id <= 0) {
+    return yield* refuse(`backfill zkillboard: --${question.kind} got ${question.id}, wants an id above 0.`)
+  }
+  return question
+})
+
+const evekill = Command.make("eve-kill", { ...dates, json }, (input) =>
+  Effect.gen(function*() {
+    const range = yield* rangeOf("backfill eve-kill", input)
+    return yield* run("backfill eve-kill", input.json, listedBy("evekill", range))
+  })).pipe(
+    Command.withDescription(
+      "Import killmails of the past from EVE-KILL: bodies from the last year's feed; for older ones ESI is asked"
+    )
+  )
+
+const lists = {
+  zkillboard: { command: "backfill zkillboard", totals: ZkbHistory.use(({ totals }) => totals) },
+  evekill: { command: "backfill eve-kill", totals: EveKill.use(({ totals }) => totals) }
+}
+
+const listedBy = Effect.fnUntraced(function*(source: keyof typeof lists, range: Range) {
+  const { command, totals } = lists[source]
+  const counts = yield* patiently<ReadonlyMap<string, number>, UpstreamError, ZkbHistory | EveKill>(totals).pipe(
+    Effect.catchTag("UpstreamUnavailable", ({ message }) => Effect.fail(refuse(`${command}: ${message}`)))
   )
   return yield* dueOf(source, range, new Map([...counts].map(([day, count]) => [day, `${count} killmails`])))
 })

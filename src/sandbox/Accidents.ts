@@ -108,6 +108,7 @@ const own: Readonly<Record<UpstreamName, Readonly<Record<string, Accident>>>> = 
   redisq: {},
   evekill: {},
   "evekill-socket": {},
+  zkillboard: {},
   everef: {},
   "static-data": {},
   wanderer: {}

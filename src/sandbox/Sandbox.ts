@@ -26,6 +26,7 @@ import { listen, type Request } from "./Server.ts"
 import { type Publication, type Stage, stage } from "./Stage.ts"
 import { staticData } from "./StaticData.ts"
 import { clockMap, type MapUsers, wanderer } from "./Wanderer.ts"
+import { killboardOf, zkbApi } from "./ZkbApi.ts"
 
 export interface SandboxOptions {
   /** 0 takes a free one. Always binds 127.0.0.1. */
@@ -72,6 +73,8 @@ export interface Sandbox {
   readonly publishArchive: (day: string, members: ReadonlyArray<ArchiveMember>) => void
   /** zKillboard's list of a day that is over, or another in its place. */
   readonly publishHistory: (day: string, listed: ListedDay) => void
+  /** All that zKillboard's API has. */
+  readonly publishKillboard: (killmails: ReadonlyArray<Killmail>) => void
   /** What ESI answers about a type, ISK a unit by day. */
   readonly publishPriceHistory: (typeId: number, averages: Readonly<Record<string, number>>) => void
   /** What Wanderer remembers of its map from now on. */
@@ -112,6 +115,7 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
   const manualDays = manualHistory()
   const market = manual === undefined ? clockMarket(seed) : manualSales
   let map: MapUsers = []
+  let killboard: ReadonlyArray<Killmail> = []
   const census = censusOf(seed)
   const history = manual === undefined ? clockHistory(seed) : manualDays
   const processed = manual === undefined ? eveKillFeed(universe, seed) : manualEveKill.feed
@@ -122,6 +126,7 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
     redisq(packages, judge, speed),
     evekill(processed, history, judge, speed),
     evekillSocket(processed, judge, speed),
+    zkbApi(manual === undefined ? killboardOf(universe) : () => killboard, judge, speed),
     everef(market, manual === undefined ? clockArchives(seed) : manualKillmails, judge, speed),
     staticData(),
     wanderer(manual === undefined ? clockMap(seed, speed) : () => map, judge, speed)
@@ -168,6 +173,10 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
     publishHistory: (day, listed) => {
       onStage(manual)
       manualDays.publish(day, listed)
+    },
+    publishKillboard: (killmails) => {
+      onStage(manual)
+      killboard = killmails
     },
     publishPriceHistory: (typeId, averages) => {
       onStage(manual)

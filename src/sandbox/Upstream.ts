@@ -11,6 +11,7 @@ export type UpstreamName =
   | "redisq"
   | "evekill"
   | "evekill-socket"
+  | "zkillboard"
   | "everef"
   | "static-data"
   | "wanderer"

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Client } from "pg"
-import type { Killmail } from "../../src/domain/Killmail.ts"
+import { hashOf, type Killmail } from "../../src/domain/Killmail.ts"
 import { killmailsOfDay } from "../../src/sandbox/Archives.ts"
-import { changed } from "../support/Mails.ts"
+import { changed, withVictim } from "../support/Mails.ts"
 import { manualSandbox, migratedDatabase, speed } from "../support/TestDaemon.ts"
 import { run, temporaryDirectory } from "./CommandLine.ts"
 
@@ -138,6 +138,75 @@ describe("backfill zkillboard", () => {
         `select victim_ship_type_id as ship from killmails where killmail_id = ${first!.killmail_id}`
       )
       assert.strictEqual(ship, first!.victim.ship_type_id)
+    }), 120_000)
+})
+
+describe("backfill zkillboard of one entity", () => {
+  const corporation = 98_000_001
+  const lossesOf = (count: number) =>
+    killmailsOfDay("entity", days[0], 5000, count).map((mail) => withVictim(mail, { corporation_id: corporation }))
+
+  it.live(
+    "brings in all pages with their bodies and zKillboard's words, unannounced, and the second time nothing",
+    () =>
+      Effect.gen(function*() {
+        const { backfill, counts, questions, rowsOf, sandbox } = yield* makeWorld
+        sandbox.publishKillboard([...lossesOf(450), ...mailsOf(days[1])])
+        const first = yield* backfill("zkillboard", "--corporation", String(corporation))
+        assert.strictEqual(first.status, 0, first.err)
+        assert.deepInclude(first.outcome, { killmails: 450, added: 450, refused: 0 })
+        assert.deepInclude(yield* counts, { ledger: 450, killmails: 450, announced: 0, jobs: 0 })
+        assert.deepStrictEqual(yield* rowsOf("select count(zkb)::int from killmails"), [{ count: 450 }])
+        const again = yield* backfill("zkillboard", "--corporation", String(corporation))
+        assert.deepInclude(again.outcome, { killmails: 450, added: 0 })
+        assert.strictEqual(questions(), 0)
+        assert.deepStrictEqual(sandbox.violations(), [])
+      }),
+    120_000
+  )
+
+  it.live("goes on month by month where there are more pages than zKillboard tells", () =>
+    Effect.gen(function*() {
+      const { backfill, counts, sandbox } = yield* makeWorld
+      const killmails = lossesOf(110)
+      sandbox.publishKillboard(killmails.slice(0, 10))
+      sandbox.intercept(({ path, upstream }) => {
+        const page = Number(/^\/api\/corporationID\/\d+\/page\/(\d+)\//.exec(path)?.[1])
+        const killmail = upstream === "zkillboard" && page >= 1 ? killmails[110 - page] : undefined
+        return killmail && {
+          status: 200,
+          body: JSON.stringify([{ ...killmail, zkb: { hash: hashOf(killmail) } }])
+        }
+      })
+      const range = ["--start-date", "2026-02-01"]
+      const { err, outcome, status } = yield* backfill("zkillboard", "--corporation", String(corporation), ...range)
+      assert.strictEqual(status, 0, err)
+      assert.deepInclude(outcome, { killmails: 110, added: 110 })
+      assert.deepInclude(yield* counts, { ledger: 110, announced: 0 })
+      const paths = sandbox.requests().filter(({ upstream }) => upstream === "zkillboard").map(({ path }) => path)
+      assert.deepStrictEqual(paths.slice(100), [
+        `/zkillboard/api/corporationID/${corporation}/year/2026/month/3/page/1/`,
+        `/zkillboard/api/corporationID/${corporation}/year/2026/month/3/page/2/`,
+        `/zkillboard/api/corporationID/${corporation}/year/2026/month/2/page/1/`
+      ])
+      assert.deepStrictEqual(sandbox.violations(), [])
+    }), 120_000)
+
+  it.live("says in one sentence what zKillboard refuses, and what cannot be meant", () =>
+    Effect.gen(function*() {
+      const { backfill, sandbox } = yield* makeWorld
+      sandbox.intercept(({ upstream }) =>
+        upstream === "zkillboard"
+          ? { status: 200, body: "{\"error\":\"Please provide an entity filter first.\"}" }
+          : undefined
+      )
+      const refusal = (...args: ReadonlyArray<string>) => Effect.map(backfill("zkillboard", ...args), ({ err }) => err)
+      assert.match(yield* refusal("--alliance", "7"), /zKillboard says: Please provide an entity filter first\.\n$/)
+      assert.match(yield* refusal("--alliance", "0"), /--alliance got 0, wants an id above 0\.\n$/)
+      assert.match(
+        yield* refusal("--alliance", "7", "--character", "9"),
+        /--alliance came beside --character, wants one of them\.\n$/
+      )
     }), 120_000)
 })
 

@@ -36,6 +36,7 @@ describe("the sandbox's port", () => {
         KILLMAILD_REDISQ_URL: `${url}/redisq/listen.php`,
         KILLMAILD_EVEKILL_URL: `${url}/evekill`,
         KILLMAILD_EVEKILL_WS_URL: `${url.replace("http", "ws")}/evekill-socket/ws/killmails`,
+        KILLMAILD_ZKILLBOARD_URL: `${url}/zkillboard`,
         KILLMAILD_EVEREF_URL: `${url}/everef`,
         KILLMAILD_SDE_URL: `${url}/static-data`,
         KILLMAILD_WANDERER_URL: `${url}/wanderer`
