@@ -24,6 +24,7 @@ import { Settings, upstreamOf, userAgentFor } from "./Settings.ts"
 import { StaticData } from "./static-data/StaticData.ts"
 import * as Database from "./store/Database.ts"
 import { EntityReader } from "./store/EntityReader.ts"
+import { KillmailDays } from "./store/KillmailDays.ts"
 import { KillmailReader } from "./store/KillmailReader.ts"
 import { KillmailSearch } from "./store/KillmailSearch.ts"
 import { Names } from "./store/Names.ts"
@@ -104,7 +105,14 @@ const canaryReasons = (age: number | null): ReadonlyArray<string> =>
 
 /** What clients ask is read on connections of its own. */
 const publicReads = Layer.fresh(
-  Layer.mergeAll(KillmailReader.layer, KillmailSearch.layer, EntityReader.layer, StatisticsReader.layer, Names.layer)
+  Layer.mergeAll(
+    KillmailDays.layer,
+    KillmailReader.layer,
+    KillmailSearch.layer,
+    EntityReader.layer,
+    StatisticsReader.layer,
+    Names.layer
+  )
 ).pipe(Layer.provide(Layer.unwrap(Effect.map(DatabaseUrl, Database.publicLayer))))
 
 const api = Server.layer.pipe(

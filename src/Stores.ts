@@ -19,6 +19,7 @@ import { Names } from "./store/Names.ts"
 import { PriceImports } from "./store/PriceImports.ts"
 import { PriceStore } from "./store/PriceStore.ts"
 import { RateLimits } from "./store/RateLimits.ts"
+import { RedisqQueues } from "./store/RedisqQueues.ts"
 import { Revaluations } from "./store/Revaluations.ts"
 import { StaticDataImports } from "./store/StaticDataImports.ts"
 import { StaticDataStore } from "./store/StaticDataStore.ts"
@@ -42,6 +43,7 @@ export const stores = Layer.mergeAll(
   EntityReader.layer,
   CharacterGroups.layer,
   Names.layer,
+  RedisqQueues.layer,
   Revaluations.layer,
   MapActivityStore.layer,
   Imports.layer,

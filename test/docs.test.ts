@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Result, Schema } from "effect"
+import { Effect, Option, Result, Schema } from "effect"
 import { existsSync, globSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { NotFound } from "../src/api/ApiErrors.ts"
@@ -11,6 +11,8 @@ import { SystemApi } from "../src/api/SystemApi.ts"
 import { readMessage } from "../src/broadcast/ClientMessage.ts"
 import { filterFields, readFilter } from "../src/domain/Filter.ts"
 import { hashOf, Killmail } from "../src/domain/Killmail.ts"
+import { readEntry } from "../src/feeds/R2z2.ts"
+import { readPackage } from "../src/feeds/Redisq.ts"
 
 const root = join(import.meta.dirname, "..")
 const read = (path: string) => readFileSync(join(root, path), "utf8")
@@ -71,7 +73,7 @@ describe("the examples", () => {
   it.effect("are what the endpoints answer, one each", () =>
     Effect.gen(function*() {
       const names = readdirSync(join(root, "docs/examples")).map((file) => file.replace(".json", ""))
-      assert.sameMembers(names, [...Object.keys(endpoints), "problem", "websocket"])
+      assert.sameMembers(names, [...Object.keys(endpoints), "problem", "websocket", "r2z2", "redisq"])
       const all = [KillmailsApi, EntitiesApi, StatisticsApi, SystemApi].flatMap(({ endpoints }) =>
         Object.values(endpoints)
       )
@@ -80,6 +82,13 @@ describe("the examples", () => {
       for (const [name, schema] of Object.entries(endpoints)) yield* fits(schema, example(name))
       assert.instanceOf(yield* Schema.decodeUnknownEffect(NotFound)(example("problem")), NotFound)
     }))
+
+  it("are files of R2Z2 and packages of RedisQ, as their clients read them", () => {
+    const { sequence_id } = example("r2z2") as { readonly sequence_id: number }
+    assert.strictEqual(readEntry(sequence_id, JSON.stringify(example("r2z2")))._tag, "Killmail")
+    const heard = Option.getOrThrow(readPackage(JSON.stringify(example("redisq"))))
+    assert.deepStrictEqual(heard?.body, example("esi"))
+  })
 
   it.effect("hold a killmail that fits its hash", () =>
     Effect.gen(function*() {

@@ -13,6 +13,8 @@ import * as Handlers from "./Handlers.ts"
 import * as Health from "./Health.ts"
 import * as MetricsPage from "./MetricsPage.ts"
 import { maxBodyBytes, problem, refuse, withProblems } from "./Problem.ts"
+import * as R2z2 from "./R2z2.ts"
+import * as Redisq from "./Redisq.ts"
 import { WebSocketServer } from "./WebSocketServer.ts"
 
 /** The address cannot be listened on. Stops the start. */
@@ -24,6 +26,8 @@ const routes = Layer.mergeAll(
   HttpApiScalar.layer(Api, { path: "/docs", scalar: { withDefaultFonts: false } }),
   Health.layer,
   MetricsPage.layer,
+  R2z2.layer,
+  Redisq.layer,
   HttpRouter.add("GET", "/ws", problem(426, "Wants a WebSocket."))
 )
 

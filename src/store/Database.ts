@@ -15,6 +15,7 @@ import createRevaluations from "../../migrations/0008_create_revaluations.ts"
 import createViews from "../../migrations/0009_create_views.ts"
 import createMapActivities from "../../migrations/0010_create_map_activities.ts"
 import createImports from "../../migrations/0011_create_imports.ts"
+import createRedisqQueues from "../../migrations/0014_create_redisq_queues.ts"
 import createStatistics from "../../migrations/0015_create_statistics.ts"
 import { crashPoint } from "../CrashPoint.ts"
 import { wellKnownPrices } from "../domain/WellKnownPrices.ts"
@@ -38,10 +39,17 @@ const migrations = Migrator.fromRecord({
   "0009_create_views": createViews,
   "0010_create_map_activities": createMapActivities,
   "0011_create_imports": createImports,
+  "0014_create_redisq_queues": createRedisqQueues,
   "0015_create_statistics": createStatistics
 })
 
-const migrationsTable = "schema_migrations"
+export const migrationsTable = "schema_migrations"
+
+/** The schema that this program knows: the number of its last migration. */
+export const newestSchema = Effect.map(migrations, (known) => Math.max(...known.map(([id]) => id)))
+
+/** Of the server, as `server_version_num`. */
+export const leastVersion = 180_000
 
 /** Connections of the store's pool; the queue has its own (jobs/JobRunner.ts). */
 const maxConnections = 12
@@ -90,7 +98,7 @@ export const publicLayer = (
  */
 export const migrate = Effect.fn("Database.migrate")(function*(url: Redacted.Redacted) {
   const server = yield* reach(url)
-  if (server.version < 180_000) {
+  if (server.version < leastVersion) {
     return yield* new DatabaseUnusable({
       message: `DATABASE_URL: leads to PostgreSQL ${server.name}, wants version 18 or newer.`
     })
@@ -158,13 +166,13 @@ const refuseNewerSchema = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient
   const [table] = yield* sql<{ present: boolean }>`select to_regclass(${migrationsTable}) is not null as present`
   if (!table!.present) return
-  const known = (yield* migrations).map(([id]) => id)
+  const newest = yield* newestSchema
   const [latest] = yield* sql<{ id: number; name: string }>`
     select migration_id as id, name from ${sql(migrationsTable)} order by migration_id desc limit 1`
-  if (latest !== undefined && latest.id > Math.max(...known)) {
+  if (latest !== undefined && latest.id > newest) {
     return yield* new DatabaseUnusable({
       message: `The database has schema ${latest.id} (${latest.name}), newer than this killmaild, which knows up to ` +
-        `${Math.max(...known)}. Run the newer killmaild, or restore a backup of the older schema.`
+        `${newest}. Run the newer killmaild, or restore a backup of the older schema.`
     })
   }
 })
