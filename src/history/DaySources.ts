@@ -3,7 +3,7 @@ import { Effect, Option } from "effect"
 import type { Day } from "../domain/Market.ts"
 import { EveKill } from "../upstreams/EveKill.ts"
 import type { UpstreamError } from "../upstreams/PoliteClient.ts"
-import { type BodyText, ZkbHistory } from "../upstreams/ZkbHistory.ts"
+import { bodiesIn, type BodyText, ZkbHistory } from "../upstreams/ZkbHistory.ts"
 
 /** By killmail id. */
 export type Hashes = Readonly<Record<string, string>>
@@ -23,7 +23,7 @@ const zkillboard: DaySource<ZkbHistory> = {
   bodies: (day) => ZkbHistory.use((history) => history.bodies(day))
 }
 
-/** It lists the present day, too, as far as it has come. */
+/** It lists the present day, too, as far as it has come; bodies are those of its feed, which goes back a year. */
 const evekill: DaySource<EveKill> = {
   name: "evekill",
   hashes: (day) =>
@@ -31,7 +31,7 @@ const evekill: DaySource<EveKill> = {
       EveKill.use((api) => api.hashes(day)),
       (hashes) => Object.keys(hashes).length === 0 ? Option.none() : Option.some(hashes)
     ),
-  bodies: () => Effect.succeedNone
+  bodies: (day) => Effect.map(EveKill.use((api) => api.bodies(day)), Option.map(bodiesIn))
 }
 
 export const daySources: ReadonlyArray<DaySource<ZkbHistory | EveKill>> = [zkillboard, evekill]

@@ -90,16 +90,15 @@ const bring = Effect.fnUntraced(function*(day: Day, since: Date, refs: ReadonlyA
       ? Effect.void
       : feeds.hearFrom(source, heard.map((each) => hearingOf(source, "repair", { ...each, announcedFrom })))
 
-  if (refs.length > fewEnoughForEsi) {
-    for (const { bodies, name } of daySources) {
-      for (const batch of batchesOf(Option.getOrElse(yield* orNone(bodies(day)), () => []))) {
-        const heard = batch.flatMap(({ killmail_id, text }) => {
-          const ref = wanted.get(killmail_id)
-          return ref === undefined ? [] : [{ ...ref, body: bodyIn(text) }]
-        })
-        yield* hear(name, heard)
-        for (const { killmail_id } of heard) wanted.delete(killmail_id)
-      }
+  for (const { bodies, name } of daySources) {
+    if (wanted.size <= fewEnoughForEsi) break
+    for (const batch of batchesOf(Option.getOrElse(yield* orNone(bodies(day)), () => []))) {
+      const heard = batch.flatMap(({ killmail_id, text }) => {
+        const ref = wanted.get(killmail_id)
+        return ref === undefined ? [] : [{ ...ref, body: bodyIn(text) }]
+      })
+      yield* hear(name, heard)
+      for (const { killmail_id } of heard) wanted.delete(killmail_id)
     }
   }
   for (const batch of batchesOf(wanted.values())) yield* hear(batch[0]!.source, batch)
