@@ -9,6 +9,7 @@ import { benchmark } from "./commands/Benchmark.ts"
 import { checkDataCommand } from "./commands/CheckData.ts"
 import { databaseUrl } from "./commands/DatabaseUrl.ts"
 import { demo } from "./commands/Demo.ts"
+import { doctor } from "./commands/Doctor.ts"
 import { gaps } from "./commands/Gaps.ts"
 import { prices } from "./commands/Prices.ts"
 import { queue } from "./commands/Queue.ts"
@@ -28,6 +29,7 @@ const killmaild = Command.make("killmaild").pipe(
     sandbox,
     migrate,
     settings,
+    doctor,
     add,
     backfillCommand,
     queue,
