@@ -2,6 +2,7 @@
  * The program of the jobs' process, whose parent is jobs/JobsProcess.ts. It is crash-only: at the first sign that
  * something is wrong with its connections or itself it ends at once, and its jobs are run by the next.
  */
+import "effect/schema/SchemaJITCompiler/enable"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Effect, Layer, Redacted } from "effect"
