@@ -8,6 +8,7 @@ import { CharacterGroups } from "../../src/store/CharacterGroups.ts"
 import * as Database from "../../src/store/Database.ts"
 import { EntityStore } from "../../src/store/EntityStore.ts"
 import { FeedStore } from "../../src/store/FeedStore.ts"
+import { Gaps } from "../../src/store/Gaps.ts"
 import { KillmailReader } from "../../src/store/KillmailReader.ts"
 import { KillmailSearch } from "../../src/store/KillmailSearch.ts"
 import { KillmailStore } from "../../src/store/KillmailStore.ts"
@@ -26,6 +27,7 @@ const stores = Layer.mergeAll(
   CharacterGroups.layer,
   EntityStore.layer,
   FeedStore.layer,
+  Gaps.layer,
   JobQueue.layer,
   KillmailReader.layer,
   KillmailSearch.layer,
