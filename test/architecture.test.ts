@@ -21,11 +21,10 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   store: ["domain", "CrashPoint", "telemetry", "migrations"],
   esi: ["domain", "Settings", "CrashPoint", "BoundedText", "telemetry", "store"],
   upstreams: ["domain", "Settings", "BoundedText", "store"],
-  everef: ["domain", "Settings", "BoundedText", "telemetry", "store"],
   // What the game is made of: CCP's static data.
   "static-data": ["domain", "Settings", "BoundedText", "telemetry", "jobs", "store", "esi"],
   // What things cost.
-  prices: ["domain", "Settings", "BoundedText", "telemetry", "jobs", "store", "esi", "everef"],
+  prices: ["domain", "Settings", "BoundedText", "telemetry", "jobs", "store", "esi", "upstreams"],
   // Who is who: characters, corporations and alliances.
   entities: ["jobs", "store", "esi"],
   // Who maps the wormholes.
@@ -41,7 +40,6 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "archives",
     "jobs",
     "store",
-    "everef",
     "upstreams",
     "static-data",
     "prices",
@@ -60,7 +58,6 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "jobs",
     "store",
     "esi",
-    "everef",
     "upstreams",
     "static-data",
     "prices",
@@ -109,7 +106,6 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "jobs",
     "store",
     "esi",
-    "everef",
     "upstreams",
     "static-data",
     "prices",

@@ -4,11 +4,11 @@ import { Clock, Console, Effect, Layer, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { readdir, stat } from "node:fs/promises"
 import { join, resolve } from "node:path"
-import { EveRefClient, type EveRefError } from "../everef/EveRefClient.ts"
 import { dayOfArchive, firstDay, isWithin, type Range, yearsOf } from "../history/Days.ts"
 import { killmailArchives } from "../history/ImportDay.ts"
 import { Imports } from "../store/Imports.ts"
 import { EveKill } from "../upstreams/EveKill.ts"
+import { EveRefClient } from "../upstreams/EveRefClient.ts"
 import { patiently, type UpstreamError } from "../upstreams/PoliteClient.ts"
 import { type Question, ZkbApi } from "../upstreams/ZkbApi.ts"
 import { ZkbHistory } from "../upstreams/ZkbHistory.ts"
@@ -139,18 +139,29 @@ const evekill = Command.make("eve-kill", { ...dates, json }, (input) =>
     )
   )
 
-const lists = {
+interface List {
+  readonly command: string
+  /** How many killmails each day has. */
+  readonly totals: Effect.Effect<ReadonlyMap<string, number>, UpstreamError, ZkbHistory | EveKill>
+}
+
+const lists: Readonly<Record<"zkillboard" | "evekill", List>> = {
   zkillboard: { command: "backfill zkillboard", totals: ZkbHistory.use(({ totals }) => totals) },
   evekill: { command: "backfill eve-kill", totals: EveKill.use(({ totals }) => totals) }
 }
 
 const listedBy = Effect.fnUntraced(function*(source: keyof typeof lists, range: Range) {
   const { command, totals } = lists[source]
-  const counts = yield* patiently<ReadonlyMap<string, number>, UpstreamError, ZkbHistory | EveKill>(totals).pipe(
-    Effect.catchTag("UpstreamUnavailable", ({ message }) => Effect.fail(refuse(`${command}: ${message}`)))
-  )
+  const counts = yield* answerTo(command, totals)
   return yield* dueOf(source, range, new Map([...counts].map(([day, count]) => [day, `${count} killmails`])))
 })
+
+const answerTo = <A, R>(command: string, question: Effect.Effect<A, UpstreamError, R>) =>
+  Effect.catchTag(
+    patiently(question),
+    "UpstreamUnavailable",
+    ({ message }) => Effect.fail(refuse(`${command}: ${message}`))
+  )
 
 const inFiles = (path: string, range: Range) =>
   Effect.tryPromise({
@@ -180,17 +191,10 @@ const inFiles = (path: string, range: Range) =>
   )
 
 const atEveRef = Effect.fnUntraced(function*(range: Range) {
-  const listed = yield* whenAllowed(EveRefClient.use((client) => client.listing(killmailArchives, yearsOf(range))))
+  const listing = EveRefClient.use((client) => client.listing(killmailArchives, yearsOf(range)))
+  const listed = yield* answerTo("backfill everef", listing)
   return yield* dueOf("everef", range, new Map([...listed].map(([day, { mark }]) => [day, mark])))
 })
-
-const whenAllowed = <A, R>(question: Effect.Effect<A, EveRefError, R>) =>
-  question.pipe(
-    Effect.tapErrorTag("EveRefPaused", ({ waitMillis }) => Effect.sleep(waitMillis)),
-    Effect.retry({ while: ({ _tag }) => _tag === "EveRefPaused" }),
-    Effect.catchTag(["EveRefUnavailable", "EveRefPaused"], ({ message }) =>
-      Effect.fail(refuse(`backfill everef: ${message}`)))
-  )
 
 export const backfillCommand = Command.make("backfill").pipe(
   Command.withDescription("Bring in killmails of the past; what is here already is left alone"),

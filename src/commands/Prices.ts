@@ -49,7 +49,7 @@ const importCommand = Command.make("import", flags, (input) =>
         : yield* importFromEveRef({ first, last }, options)
     }).pipe(
       Effect.provide(everef),
-      Effect.catchTag(["EveRefUnavailable", "EveRefPaused", "FileUnreadable"], explain("import"))
+      Effect.catchTag(["UpstreamUnavailable", "UpstreamPaused", "FileUnreadable"], explain("import"))
     )
     return yield* tell("import", input.json, outcome, textOf(outcome))
   })).pipe(
@@ -81,7 +81,7 @@ const refresh = Command.make("refresh", { json }, (input) =>
     )
   })).pipe(
     Effect.provide(everefAndEsi),
-    Effect.catchTag(["EveRefUnavailable", "EveRefPaused", "EsiError"], explain("refresh")),
+    Effect.catchTag(["UpstreamUnavailable", "UpstreamPaused", "EsiError"], explain("refresh")),
     Effect.onInterrupt(() => Console.error("Stopped; what was read is kept. The same command goes on."))
   )).pipe(
     Command.withDescription("Bring prices up to date now, as the daemon does by itself once a day")

@@ -10,12 +10,12 @@ import { basename } from "node:path"
 import { pipeline } from "node:stream/promises"
 import { crashPoint } from "../CrashPoint.ts"
 import type { Day } from "../domain/Market.ts"
-import { type Dataset, EveRefClient, type EveRefError } from "../everef/EveRefClient.ts"
 import * as Job from "../jobs/Job.ts"
 import { handle } from "../jobs/JobRunner.ts"
 import { causeText, isPassing } from "../store/Database.ts"
 import { type ArchiveKey, type Ending, Imports } from "../store/Imports.ts"
 import { EveKill } from "../upstreams/EveKill.ts"
+import { type Dataset, EveRefClient } from "../upstreams/EveRefClient.ts"
 import type { UpstreamError } from "../upstreams/PoliteClient.ts"
 import { ZkbHistory } from "../upstreams/ZkbHistory.ts"
 import { archiveName } from "./Days.ts"
@@ -142,7 +142,6 @@ const opened = (path: string, digest: string | undefined) =>
   })
 
 type Failure =
-  | EveRefError
   | UpstreamError
   | ArchiveUnreadable
   | ImportFailed
@@ -154,11 +153,8 @@ const explain = (error: Failure): Job.JobError => {
       return error
     case "ArchiveUnreadable":
       return new Job.JobRefused({ reason: "unreadable", message: error.message })
-    case "EveRefPaused":
     case "UpstreamPaused":
       return new Job.JobPostponed({ delayMillis: error.waitMillis, message: error.message })
-    case "EveRefUnavailable":
-      return new Job.JobFailed({ reason: "everef_unavailable", message: error.message })
     case "UpstreamUnavailable":
       return new Job.JobFailed({ reason: "upstream_unavailable", message: error.message })
     case "ImportFailed":

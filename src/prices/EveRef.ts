@@ -4,17 +4,16 @@
  */
 import { Context, Effect, Layer } from "effect"
 import type { Day } from "../domain/Market.ts"
-import { type Dataset, type DayFile, EveRefClient, type EveRefError } from "../everef/EveRefClient.ts"
-
-export { type EveRefError, EveRefPaused, EveRefUnavailable } from "../everef/EveRefClient.ts"
+import { type Dataset, EveRefClient } from "../upstreams/EveRefClient.ts"
+import type { File, UpstreamError } from "../upstreams/PoliteClient.ts"
 
 const marketHistory: Dataset = { folder: "market-history", name: (day) => `market-history-${day}.csv.bz2` }
 
 export class EveRef extends Context.Service<EveRef, {
   /** The days of these years that have a file, each with a mark that changes when its file does. */
-  readonly listing: (years: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<Day, string>, EveRefError>
+  readonly listing: (years: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<Day, string>, UpstreamError>
   /** The day's file; `unchanged` when it is the one with this ETag, `absent` when there is none. */
-  readonly dayFile: (day: Day, etag: string | null) => Effect.Effect<DayFile | "unchanged" | "absent", EveRefError>
+  readonly dayFile: (day: Day, etag: string | null) => Effect.Effect<File | "unchanged" | "absent", UpstreamError>
 }>()("killmaild/prices/EveRef") {
   static readonly layer = Layer.effect(
     EveRef,

@@ -11,7 +11,8 @@ import { basename, join } from "node:path"
 import { pipeline } from "node:stream/promises"
 import type { Day } from "../domain/Market.ts"
 import { PriceImports } from "../store/PriceImports.ts"
-import { EveRef, type EveRefError, type EveRefPaused, EveRefUnavailable } from "./EveRef.ts"
+import { type UpstreamError, type UpstreamPaused, UpstreamUnavailable } from "../upstreams/PoliteClient.ts"
+import { EveRef } from "./EveRef.ts"
 import { isMarketHistory } from "./MarketHistory.ts"
 import { FileUnreadable, makeReader, type Reader } from "./Reader.ts"
 
@@ -49,17 +50,17 @@ export interface Outcome {
 export interface Options {
   readonly onProgress: (progress: Progress) => Effect.Effect<void>
   /** What to do when EVE Ref refuses requests for a while, before it is asked again. */
-  readonly onPause: (pause: EveRefPaused) => Effect.Effect<void, EveRefPaused>
+  readonly onPause: (pause: UpstreamPaused) => Effect.Effect<void, UpstreamPaused>
 }
 
 /** All days of the range that EVE Ref has and that are not here as they are there, oldest first. */
 export const importFromEveRef = Effect.fn("importFromEveRef")(function*(range: Range, options: Options) {
   const everef = yield* EveRef
   const store = yield* PriceImports
-  const patiently = <A>(request: Effect.Effect<A, EveRefError>): Effect.Effect<A, EveRefError> =>
+  const patiently = <A>(request: Effect.Effect<A, UpstreamError>): Effect.Effect<A, UpstreamError> =>
     Effect.catchTag(
       request,
-      "EveRefPaused",
+      "UpstreamPaused",
       (pause) => Effect.andThen(options.onPause(pause), patiently(request))
     )
 
@@ -76,13 +77,13 @@ export const importFromEveRef = Effect.fn("importFromEveRef")(function*(range: R
     Stream.mapEffect(
       ([day, mark]) =>
         patiently(everef.dayFile(day, here.get(day)?.etag ?? null)).pipe(
-          Effect.catchTag("EveRefUnavailable", (error) => Effect.succeed(error)),
+          Effect.catchTag("UpstreamUnavailable", (error) => Effect.succeed(error)),
           Effect.map((file) => ({ day, mark, file }))
         ),
       { concurrency: 2 }
     ),
     Stream.runForEach(Effect.fnUntraced(function*({ day, file, mark }) {
-      if (file instanceof EveRefUnavailable) {
+      if (file instanceof UpstreamUnavailable) {
         if (++failures === failuresInARow) return yield* file
         return yield* tally.file(new FileUnreadable({ message: file.message }))
       }

@@ -10,7 +10,7 @@ import { JobQueue } from "../jobs/JobQueue.ts"
 import { handle } from "../jobs/JobRunner.ts"
 import { causeText, isPassing } from "../store/Database.ts"
 import { PriceImports } from "../store/PriceImports.ts"
-import { type EveRefError, EveRefUnavailable } from "./EveRef.ts"
+import { type UpstreamError, UpstreamUnavailable } from "../upstreams/PoliteClient.ts"
 import { importFromEveRef, type Options, type Range } from "./ImportPrices.ts"
 import { marketOf } from "./MarketHistory.ts"
 
@@ -77,14 +77,14 @@ const inTheBackground: Options = {
 const refreshPrices = handle(RefreshPrices, () =>
   Effect.gen(function*() {
     const everef = yield* importFromEveRef(yield* recentDays, inTheBackground).pipe(
-      Effect.catchTag("EveRefUnavailable", (error) => Effect.succeed(error))
+      Effect.catchTag("UpstreamUnavailable", (error) => Effect.succeed(error))
     )
     // Without EVE Ref, ESI still has the dearest of what was lost.
     const ccp_prices = yield* refreshCcpPrices
     yield* (yield* JobQueue).add(FetchPriceHistory, {})
-    if (everef instanceof EveRefUnavailable) return yield* everef
+    if (everef instanceof UpstreamUnavailable) return yield* everef
     if (everef.unreadable.length > 0) {
-      return yield* new EveRefUnavailable({ message: everef.unreadable.join(" ") })
+      return yield* new UpstreamUnavailable({ message: everef.unreadable.join(" ") })
     }
     return { days: everef.imported, prices: everef.prices, ccp_prices }
   }).pipe(Effect.mapError(explain), Effect.interruptible))
@@ -98,11 +98,11 @@ const fetchPriceHistory = handle(FetchPriceHistory, () =>
 
 export const handlers = [refreshPrices, fetchPriceHistory]
 
-const explain = (error: EveRefError | EsiError): Job.JobError => {
+const explain = (error: UpstreamError | EsiError): Job.JobError => {
   switch (error._tag) {
-    case "EveRefPaused":
+    case "UpstreamPaused":
       return new Job.JobPostponed({ delayMillis: error.waitMillis, message: error.message })
-    case "EveRefUnavailable":
+    case "UpstreamUnavailable":
       return new Job.JobFailed({ reason: "everef_unavailable", message: error.message })
     case "EsiError":
       return error.reason._tag === "EsiPaused"

@@ -38,8 +38,16 @@ export interface Upstream {
   readonly refusedMillis?: number
 }
 
+export interface File {
+  readonly bytes: Buffer
+  /** Without the marks of weakness, which Cloudflare sets and then does not know again. */
+  readonly etag: string | null
+}
+
 export interface PoliteClient {
-  /** The bytes of an answer, or none where there is nothing under this path. `path` begins with a slash. */
+  /** What is under this path, which begins with a slash; `unchanged` when it has this ETag, `absent` when there is nothing. */
+  readonly file: (path: string, etag: string | null) => Effect.Effect<File | "unchanged" | "absent", UpstreamError>
+  /** Its bytes. */
   readonly get: (path: string) => Effect.Effect<Option.Option<Buffer>, UpstreamError>
   /** The same, as this JSON. */
   readonly json: <A>(path: string, schema: Schema.Codec<A, string>) => Effect.Effect<Option.Option<A>, UpstreamError>
@@ -89,22 +97,23 @@ export const makePoliteClient = Effect.fnUntraced(function*(upstream: Upstream) 
 
   const ask = Effect.fnUntraced(
     function*(
-      path: string
+      path: string,
+      etag: string | null
     ): Effect.fn.Return<
-      Option.Option<Buffer>,
+      File | "unchanged" | "absent",
       UpstreamError | AnswerTooLarge | HttpClientError.HttpClientError,
       Scope.Scope
     > {
       yield* turn
-      const response = yield* http.execute(
-        HttpClientRequest.get(base + path, { headers: { "user-agent": yield* userAgent } })
-      )
-      if (response.status === 404) return Option.none()
+      const headers = { "user-agent": yield* userAgent, ...(etag === null ? {} : { "if-none-match": `"${etag}"` }) }
+      const response = yield* http.execute(HttpClientRequest.get(base + path, { headers }))
+      if (response.status === 404) return "absent"
+      if (response.status === 304) return "unchanged"
       if (response.status === 403 || response.status === 429) {
         return yield* refused(response.status, response.headers["retry-after"])
       }
       if (response.status !== 200) return yield* unavailable(path, `it answered ${response.status}.`)
-      return Option.some(yield* boundedBytes(response, mostBytes))
+      return { bytes: yield* boundedBytes(response, mostBytes), etag: readEtag(response.headers["etag"]) }
     },
     Effect.scoped
   )
@@ -112,8 +121,8 @@ export const makePoliteClient = Effect.fnUntraced(function*(upstream: Upstream) 
   const unavailable = (path: string, problem: string) =>
     new UpstreamUnavailable({ message: `${name} did not serve ${path}: ${problem}` })
 
-  const get: PoliteClient["get"] = (path) =>
-    ask(path).pipe(
+  const file: PoliteClient["file"] = (path, etag) =>
+    ask(path, etag).pipe(
       Effect.provideService(Tracer.DisablePropagation, true),
       Effect.timeoutOrElse({
         duration: deadlineMillis,
@@ -131,6 +140,9 @@ export const makePoliteClient = Effect.fnUntraced(function*(upstream: Upstream) 
       Effect.withSpan("ask upstream", { attributes: { "url.full": base + path } }, { captureStackTrace: false })
     )
 
+  const get: PoliteClient["get"] = (path) =>
+    Effect.map(file(path, null), (found) => typeof found === "string" ? Option.none() : Option.some(found.bytes))
+
   const json: PoliteClient["json"] = Effect.fnUntraced(function*(path, schema) {
     const bytes = yield* get(path)
     if (Option.isNone(bytes)) return Option.none()
@@ -141,5 +153,8 @@ export const makePoliteClient = Effect.fnUntraced(function*(upstream: Upstream) 
     )
   })
 
-  return { get, json } satisfies PoliteClient as PoliteClient
+  return { file, get, json } satisfies PoliteClient as PoliteClient
 })
+
+export const readEtag = (header: string | undefined): string | null =>
+  /^(?:W\/)?"?([^"]+)"?$/.exec(header ?? "")?.[1] ?? null

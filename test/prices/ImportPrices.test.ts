@@ -121,7 +121,7 @@ describe.concurrent("an import from EVE Ref", () => {
       for (let day = 1; day <= 9; day++) sandbox.publishPrices(`2026-01-0${day}`, { [tritanium]: day })
       sandbox.intercept(({ path }) => path.endsWith(".bz2") ? { status: 503 } : undefined)
       const error = yield* Effect.flip(importFromEveRef(january, impatient).pipe(Effect.provide(services)))
-      assert.strictEqual(error._tag, "EveRefUnavailable")
+      assert.strictEqual(error._tag, "UpstreamUnavailable")
       assert.isBelow(new Set(filesAsked()).size, 6)
     }))
 
