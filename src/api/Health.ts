@@ -1,5 +1,5 @@
 /** Whether this process lives and whether it can do its work, for container engines and load balancers. */
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Latch, Layer } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { SqlClient } from "effect/sql"
 import { within } from "../store/Deadline.ts"
@@ -16,6 +16,8 @@ export class Readiness extends Context.Service<Readiness, {
   readonly started: (room: string) => Effect.Effect<void>
   /** From now on not ready: the daemon is stopping. */
   readonly drain: Effect.Effect<void>
+  /** Waits until it is: what would never end by itself ends then. */
+  readonly draining: Effect.Effect<void>
 }>()("killmaild/api/Readiness") {
   /** Not ready before all of these rooms have started. */
   static readonly layerFor = (rooms: ReadonlyArray<string>) =>
@@ -24,7 +26,7 @@ export class Readiness extends Context.Service<Readiness, {
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
         const awaited = new Set(rooms)
-        let draining = false
+        const draining = Latch.makeUnsafe()
         const database = sql`select 1`.pipe(
           Effect.as<ReadonlyArray<string>>([]),
           within(deadline),
@@ -32,7 +34,7 @@ export class Readiness extends Context.Service<Readiness, {
         )
         const checks = [database]
         const reasons = Effect.suspend(() =>
-          draining
+          draining.isOpen()
             ? Effect.succeed(["the daemon is stopping"])
             : Effect.map(Effect.all(checks), (found) => [
               ...[...awaited].map((room) => `${room} has not started`),
@@ -43,9 +45,8 @@ export class Readiness extends Context.Service<Readiness, {
           reasons,
           check: (more) => Effect.sync(() => void checks.push(more)),
           started: (room) => Effect.sync(() => void awaited.delete(room)),
-          drain: Effect.sync(() => {
-            draining = true
-          })
+          drain: Effect.asVoid(draining.open),
+          draining: draining.await
         })
       })
     )

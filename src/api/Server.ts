@@ -9,6 +9,7 @@ import { Settings } from "../Settings.ts"
 import * as AccessLog from "./AccessLog.ts"
 import { Api } from "./Api.ts"
 import { withCaching } from "./Caching.ts"
+import { drainOf } from "./Drain.ts"
 import * as Handlers from "./Handlers.ts"
 import * as Health from "./Health.ts"
 import * as MetricsPage from "./MetricsPage.ts"
@@ -39,9 +40,6 @@ const compressed = HttpMiddleware.compression({
 /** What machines ask every few seconds makes no traces. */
 const isPolled = ({ url }: { readonly url: string }): boolean => /^\/(health\/|metrics)/.test(url)
 
-/** Milliseconds that open requests get to end when the daemon stops. */
-const drainMillis = 2000
-
 /** Where the daemon can be reached. */
 export class Server extends Context.Service<Server, { readonly url: string }>()("killmaild/api/Server") {
   static readonly layer = Layer.effect(
@@ -60,6 +58,7 @@ export class Server extends Context.Service<Server, { readonly url: string }>()(
         )
 
       const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 })
+      const drain = drainOf(server)
       server.on("request", yield* AccessLog.observer)
       server.on("request", handler)
       server.on("upgrade", (request, socket, head) => {
@@ -71,7 +70,7 @@ export class Server extends Context.Service<Server, { readonly url: string }>()(
       // Together: the server ends only when all of its connections have, and those of `/ws` are among them.
       yield* Effect.acquireRelease(
         listen(server, host, port),
-        () => Effect.andThen(readiness.drain, Effect.all([close(server), webSockets.close], { concurrency: 2 }))
+        () => Effect.andThen(readiness.drain, Effect.all([drain, webSockets.close], { concurrency: 2 }))
       )
       const address = server.address() as AddressInfo
       const name = address.family === "IPv6" ? `[${address.address}]` : address.address
@@ -91,15 +90,4 @@ const listen = (server: NodeServer, host: string, port: number) =>
       resume(Effect.fail(new CannotListen({ message: `KILLMAILD_PORT: ${why}.` })))
     })
     server.listen(port, host, () => resume(Effect.void))
-  })
-
-/** No new connections; those under way get a moment. */
-const close = (server: NodeServer) =>
-  Effect.callback<void>((resume) => {
-    const deadline = setTimeout(() => server.closeAllConnections(), drainMillis)
-    server.close(() => {
-      clearTimeout(deadline)
-      resume(Effect.void)
-    })
-    server.closeIdleConnections()
   })

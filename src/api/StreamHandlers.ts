@@ -8,6 +8,7 @@ import { broadcastMessages, subscribers } from "../telemetry/Metrics.ts"
 import { Api } from "./Api.ts"
 import { Conflict, Unavailable } from "./ApiErrors.ts"
 import { filterIn } from "./FilterQuery.ts"
+import { Readiness } from "./Health.ts"
 import { unavailable } from "./Unavailable.ts"
 
 /** Events that may wait for a slow client before it is cut off; it resumes by its Last-Event-ID. */
@@ -80,6 +81,7 @@ export const StreamHandlers = HttpApiBuilder.group(
   "stream",
   Effect.fn(function*(handlers) {
     const live = yield* LiveKillmails
+    const readiness = yield* Readiness
     let open = 0
     const count = (change: number) =>
       Effect.suspend(() => {
@@ -105,7 +107,7 @@ export const StreamHandlers = HttpApiBuilder.group(
         return HttpServerResponse.stream(
           Stream.unwrap(
             Effect.as(Effect.acquireRelease(count(1), () => count(-1)), eventsFor(live, epoch, wanted))
-          ),
+          ).pipe(Stream.interruptWhen(readiness.draining)),
           { contentType: "text/event-stream", headers: { "cache-control": "no-cache, no-transform" } }
         )
       })

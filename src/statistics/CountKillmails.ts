@@ -4,6 +4,7 @@
  */
 import { Cause, Effect, Layer, Option } from "effect"
 import { Settings } from "../Settings.ts"
+import { within } from "../store/Deadline.ts"
 import { type Patience, StatisticsStore } from "../store/StatisticsStore.ts"
 import { messageOf } from "../telemetry/Messages.ts"
 import { countError } from "../telemetry/Metrics.ts"
@@ -12,6 +13,8 @@ import { countError } from "../telemetry/Metrics.ts"
 const page = 1000
 /** Milliseconds to wait when there was nothing to count. */
 const pause = 5000
+/** A month of the past takes half a minute; a connection that went silent must hold up neither this nor a stop. */
+const deadline = "10 minutes"
 /** An import or a revaluation changes a day many times within minutes. */
 const patience: Patience = { quietMillis: 60_000, longestMillis: 3_600_000 }
 
@@ -34,6 +37,7 @@ export const layer = Layer.effectDiscard(Effect.gen(function*() {
     longestMillis: patience.longestMillis / scheduleSpeed
   }
   yield* countSome(mine).pipe(
+    within(deadline),
     Effect.flatMap((wasBusy) => wasBusy ? Effect.void : wait),
     Effect.catchCause((cause) =>
       Cause.hasInterruptsOnly(cause)

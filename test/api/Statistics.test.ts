@@ -73,12 +73,15 @@ const counts = {
   isk_lost: 0
 }
 
+/** Of the pilot, after so many kills. */
+const of = (kills: number) => ({ ...counts, kills, final_blows: kills, damage_done: 90 * kills })
+const allOf = (path: string) => Effect.map(ask(`${path}/stats`), ({ json }) => json["all"])
+
 layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("statistics of the interface", (it) => {
   it.effect("tell of all time, of each month and of each day that is kept", () =>
     Effect.gen(function*() {
       const { json, status } = yield* ask(`characters/${pilot}/stats`)
       assert.strictEqual(status, 200)
-      const of = (kills: number) => ({ ...counts, kills, final_blows: kills, damage_done: 90 * kills })
       assert.deepStrictEqual(json, {
         all: of(3),
         months: [{ month: now.slice(0, 7), ...of(2) }, { month: "2019-03", ...of(1) }],
@@ -88,7 +91,6 @@ layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("statistics 
 
   it.effect("are there for everybody and every place on a killmail", () =>
     Effect.gen(function*() {
-      const allOf = (path: string) => Effect.map(ask(`${path}/stats`), ({ json }) => json["all"])
       assert.deepInclude(yield* allOf(`corporations/${gang}`), { kills: 3, losses: 0 })
       assert.deepInclude(yield* allOf("corporations/98000002"), { kills: 0, losses: 3 })
       assert.deepInclude(yield* allOf("types/587"), { kills: 3, final_blows: 3 })
