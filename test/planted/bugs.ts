@@ -68,6 +68,40 @@ export const bugs: ReadonlyArray<Bug> = [
     caughtBy: ["test/feeds/Feed.test.ts", "goes on from its cursor, whatever befell it"]
   },
   {
+    name: "silence unnoticed",
+    breaks: "what a feed told while nobody listened is missing, and nobody looks for it",
+    file: "src/store/FeedStore.ts",
+    changes: [["          if (since !== null) yield* openDowntime(lease, cursor, since)\n", ""]],
+    caughtBy: ["test/store/FeedStore.test.ts", "opens a gap for each day in which killmails may have been published"]
+  },
+  {
+    name: "gap closed too early",
+    breaks: "a list from before the hole proves that nothing is missing",
+    file: "src/store/Gaps.ts",
+    changes: [[
+      "opened_at < ${askedAt}::timestamptz",
+      "opened_at < ${askedAt}::timestamptz + interval '1 hour'"
+    ]],
+    caughtBy: ["test/store/Gaps.test.ts", "is not closed by a list that was asked for before it opened"]
+  },
+  {
+    name: "history told as news",
+    breaks: "after a repair subscribers are told of killmails from years ago",
+    file: "src/intake/IngestKillmail.ts",
+    changes: [["Date.parse(killmail_time) >= Date.parse(announced_from)", "Date.parse(announced_from) > 0"]],
+    caughtBy: ["test/walk/Downtime.test.ts", "has all that it missed, by itself"]
+  },
+  {
+    name: "frozen transaction left alone",
+    breaks: "what a frozen leader had locked stays locked, and its successor waits for ever",
+    file: "src/store/Leases.ts",
+    changes: [[
+      "and pid <> pg_backend_pid()`",
+      "and pid <> pg_backend_pid() and state <> 'idle in transaction'`"
+    ]],
+    caughtBy: ["test/store/Leases.test.ts", "of a frozen holder is taken over once it has expired"]
+  },
+  {
     name: "any file will do",
     breaks: "a cache that mixes up files makes one killmail of two",
     file: "src/feeds/R2z2.ts",
@@ -233,6 +267,13 @@ export const bugs: ReadonlyArray<Bug> = [
   },
 
   // The store.
+  {
+    name: "everybody waits for a month",
+    breaks: "nothing is stored while a month is made that has nothing to do with it",
+    file: "migrations/0001_create_killmails.ts",
+    changes: [["from unnest(parents) name)) = 3 then", "from unnest(parents) name)) = 4 then"]],
+    caughtBy: ["test/store/Partitions.test.ts", "are made while others read and write"]
+  },
   {
     name: "lock and number in one statement",
     breaks: "who waited for the lock does not see what it waited for, and takes a number that is taken",
