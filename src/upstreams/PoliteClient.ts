@@ -118,8 +118,8 @@ export const makePoliteClient = Effect.fnUntraced(function*(upstream: Upstream) 
     Effect.scoped
   )
 
-  const unavailable = (path: string, problem: string) =>
-    new UpstreamUnavailable({ message: `${name} did not serve ${path}: ${problem}` })
+  const unavailable = (path: string, problem: string, more: { readonly isTooLarge?: boolean } = {}) =>
+    new UpstreamUnavailable({ message: `${name} did not serve ${path}: ${problem}`, ...more })
 
   const file: PoliteClient["file"] = (path, etag) =>
     ask(path, etag).pipe(
@@ -130,7 +130,7 @@ export const makePoliteClient = Effect.fnUntraced(function*(upstream: Upstream) 
       }),
       Effect.catchTag("HttpClientError", ({ message }) => Effect.fail(unavailable(path, message))),
       Effect.catchTag("AnswerTooLarge", ({ message }) =>
-        Effect.fail(new UpstreamUnavailable({ ...unavailable(path, `${message}.`), isTooLarge: true }))),
+        Effect.fail(unavailable(path, `${message}.`, { isTooLarge: true }))),
       Effect.retry({
         while: (error) =>
           error._tag === "UpstreamUnavailable" && error.isTooLarge !== true,

@@ -1,6 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { existsSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { Client } from "pg"
+import { crashPoints } from "../../src/CrashPoint.ts"
 import { hashOf, type Killmail } from "../../src/domain/Killmail.ts"
 import { killmailsOfDay } from "../../src/sandbox/Archives.ts"
 import { changed, withVictim } from "../support/Mails.ts"
@@ -40,14 +43,17 @@ const makeWorld = Effect.gen(function*() {
     ...sandbox.environment
   }
   const rowsOf = (sql: string) => Effect.promise(() => client.query(sql).then(({ rows }) => rows))
+  const backfillWith = (more: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) =>
+    Effect.map(run(["backfill", ...args, "--json"], { ...environment, ...more }), (ended) => ({
+      ...ended,
+      outcome: ended.out === "" ? undefined : JSON.parse(ended.out)
+    }))
   return {
+    directory,
     sandbox,
     rowsOf,
-    backfill: (...args: ReadonlyArray<string>) =>
-      Effect.map(run(["backfill", ...args, "--json"], environment), (ended) => ({
-        ...ended,
-        outcome: ended.out === "" ? undefined : JSON.parse(ended.out)
-      })),
+    backfillWith,
+    backfill: (...args: ReadonlyArray<string>) => backfillWith({}, ...args),
     counts: Effect.map(
       rowsOf(`
         select (select count(*)::int from killmail_ledger) as ledger, (select count(*)::int from killmails) as killmails,
@@ -139,6 +145,36 @@ describe("backfill zkillboard", () => {
       )
       assert.strictEqual(ship, first!.victim.ship_type_id)
     }), 120_000)
+})
+
+describe("a backfill from lists that dies at any point", () => {
+  it.live(
+    "ends with the same killmails when it is begun again, and asks ESI again for what it had in hand alone",
+    () =>
+      Effect.gen(function*() {
+        const { backfill, backfillWith, counts, directory, questions, sandbox } = yield* makeWorld
+        const order = join(directory, "crash")
+        const dieAt = Effect.fnUntraced(function*(point: string) {
+          writeFileSync(order, point)
+          const { status } = yield* backfillWith({ KILLMAILD_TEST_CRASH_FILE: order }, "zkillboard")
+          assert.notStrictEqual(status, 0, point)
+          assert.isTrue(existsSync(`${order}.obeyed`), point)
+          sandbox.clientLost()
+        })
+        for (const killmail of mailsOf(days[1])) sandbox.knowToEsi(killmail)
+        sandbox.publishHistory(days[1], { killmails: mailsOf(days[1]), hasBodies: false })
+        yield* dieAt("body there, not recorded")
+        yield* dieAt("stored, job not told")
+        sandbox.publishHistory(days[0], { killmails: mailsOf(days[0]), hasBodies: true })
+        yield* Effect.forEach(crashPoints.history, dieAt)
+        const { err, status } = yield* backfill("zkillboard")
+        assert.strictEqual(status, 0, err)
+        assert.deepStrictEqual(yield* counts, { ledger: 80, killmails: 80, announced: 0, jobs: 0 })
+        assert.isAtMost(questions(), 40 + 10)
+        assert.deepStrictEqual(sandbox.violations(), [])
+      }),
+    180_000
+  )
 })
 
 describe("backfill zkillboard of one entity", () => {

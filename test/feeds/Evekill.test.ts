@@ -130,4 +130,24 @@ describe("a daemon that listens to EVE-KILL", () => {
         assert.deepStrictEqual(sandbox.violations(), [])
       }).pipe(Effect.provide(context))
     }))
+
+  it.live("catches up by the thousand, and asks for fewer where a page is larger than it reads", () =>
+    Effect.gen(function*() {
+      const sandbox = yield* manualSandbox()
+      const { context } = yield* listening(sandbox)
+      yield* Effect.gen(function*() {
+        yield* cursorIsKnown
+        let isTooLarge = true
+        sandbox.intercept(({ upstream }) => {
+          if (upstream !== "evekill" || !isTooLarge) return undefined
+          isTooLarge = false
+          return { status: 200, body: " ".repeat(17 * 1024 * 1024) }
+        })
+        for (let k = 0; k < 2_500; k++) sandbox.publishEveKill(mail(k))
+        yield* ledgerHas(2_500)
+        const limits = sandbox.requests().map(({ path }) => new URLSearchParams(path.split("?")[1]).get("limit"))
+        assert.include(limits, "100")
+        assert.deepStrictEqual(sandbox.violations(), [])
+      }).pipe(Effect.provide(context))
+    }))
 })
