@@ -10,6 +10,7 @@ import { appraisalArrays, appraisalColumns } from "./AppraisalColumns.ts"
 import { isNoPartition } from "./Database.ts"
 import { pgColumn, pgNumbers } from "./PgArray.ts"
 import { pgJson } from "./PgText.ts"
+import { noteDaysOf } from "./StatisticsDue.ts"
 import { keepBlocks } from "./ZkbBlocks.ts"
 
 /** A checked killmail on its way into the store. */
@@ -100,6 +101,8 @@ export class KillmailStore extends Context.Service<KillmailStore, {
             ${pgColumn(fresh, (mail) => mail.isAnnounced ?? true)}::boolean[]
           ) as mail(id, time, hash, source, heard_at, traceparent, announced)
           returning killmail_id::float8 as id, sequence::float8 as sequence`
+        const unannounced = fresh.filter(({ isAnnounced }) => isAnnounced === false)
+        if (unannounced.length > 0) yield* noteDaysOf(sql, unannounced.map(({ killmail }) => killmail.killmail_time))
         yield* sql`select request_entities(), pg_notify(${publicationsChannel}, '')`
         yield* crashPoint("sequence given, not committed")
         return new Map(published.map(({ id, sequence }) => [id, sequence]))

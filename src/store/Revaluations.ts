@@ -8,6 +8,7 @@ import { appraisalArrays, appraisalColumns } from "./AppraisalColumns.ts"
 import { killmailColumns } from "./KillmailReader.ts"
 import { publicationsChannel } from "./KillmailStore.ts"
 import { pgColumn } from "./PgArray.ts"
+import { noteDaysOf } from "./StatisticsDue.ts"
 
 /** Which killmails: of a day's prices, with types lost since a day, or those whose static data were not all known. */
 export type Concerned =
@@ -80,7 +81,7 @@ export class Revaluations extends Context.Service<Revaluations, {
           join killmail_ledger ledger using (killmail_id)`
 
       const write = Effect.fnUntraced(function*(batch: Parameters<Revaluations["Service"]["apply"]>[0]) {
-        const changed = yield* sql<{ id: number }>`
+        const changed = yield* sql<{ id: number; time: string }>`
           update killmails mail
           set (${sql.literal(appraisalColumns)}, labels) = (
             select ${sql.literal(prefixed("judged"))}, judged.labels::text[]
@@ -93,17 +94,13 @@ export class Revaluations extends Context.Service<Revaluations, {
           where mail.killmail_time = judged.killmail_time and mail.killmail_id = judged.killmail_id
             and (${sql.literal(prefixed("mail"))}, mail.labels)
               is distinct from (${sql.literal(prefixed("judged"))}, judged.labels::text[])
-          returning mail.killmail_id::float8 as id`
+          returning mail.killmail_id::float8 as id, mail.killmail_time::text as time`
         if (changed.length === 0) return 0
         yield* sql`select lock_revaluations()`
         yield* sql`
           insert into revaluations (killmail_id)
           select unnest(${pgColumn(changed, ({ id }) => id)}::bigint[])`
-        yield* sql`
-          insert into statistics_due (day)
-          select distinct (killmail_time at time zone 'UTC')::date
-          from killmail_ledger
-          where killmail_id = any(${pgColumn(changed, ({ id }) => id)}::bigint[])`
+        yield* noteDaysOf(sql, changed.map(({ time }) => time))
         yield* sql`select pg_notify(${publicationsChannel}, '')`
         return changed.length
       })

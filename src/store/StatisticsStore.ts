@@ -8,6 +8,7 @@ import { SqlClient, type SqlError, type Statement } from "effect/sql"
 import type { Day } from "../domain/Market.ts"
 import { counters } from "../domain/Statistics.ts"
 import { pgColumn } from "./PgArray.ts"
+import { noteDaysOf } from "./StatisticsDue.ts"
 
 /** What is still to be counted. */
 export interface Backlog {
@@ -67,7 +68,7 @@ export class StatisticsStore extends Context.Service<StatisticsStore, {
             const last = page.at(-1)
             if (last === undefined) return 0
             // Of one that was held back nobody knows whether it was counted: its day is.
-            yield* note(page.filter(({ wasHeldBack }) => wasHeldBack))
+            yield* noteDaysOf(sql, page.filter(({ wasHeldBack }) => wasHeldBack).map(({ time }) => time))
             const fresh = page.filter(({ wasHeldBack }) => !wasHeldBack)
             if (fresh.length > 0) {
               const these: Selection = {
@@ -81,12 +82,6 @@ export class StatisticsStore extends Context.Service<StatisticsStore, {
             yield* sql`update statistics_progress set sequence = ${last.sequence}::bigint`
             return page.length
           }))
-
-      const note = (publications: ReadonlyArray<Publication>) =>
-        sql`
-          insert into statistics_due (day)
-          select distinct (time at time zone 'UTC')::date
-          from unnest(${pgColumn(publications, ({ time }) => time)}::timestamptz[]) as publication(time)`
 
       // A minute back: whoever held one back may have been slow to commit. A day that is noted twice is counted once.
       const noteReleased = Effect.asVoid(counting(0, () =>

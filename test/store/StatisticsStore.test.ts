@@ -226,6 +226,12 @@ const steps = (url: string, chance: Chance) => {
   return [
     Effect.suspend(() => KillmailStore.use((killmails) => killmails.append(randomMails(chance, 12)))),
     Effect.suspend(() => copy(randomMails(chance, 12))),
+    // What repairs a gap of the past is no news.
+    Effect.suspend(() =>
+      KillmailStore.use((killmails) =>
+        killmails.append(randomMails(chance, 6).map((mail) => ({ ...mail, isAnnounced: chance(3) === 0 })))
+      )
+    ),
     Effect.suspend(() => holdBack(randomMails(chance, 3), "'infinity'")),
     Effect.suspend(() => holdBack(randomMails(chance, 3), "clock_timestamp() + interval '1 millisecond'")),
     // A feed names one that was held back: it becomes public, with a sequence.
