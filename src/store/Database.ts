@@ -88,7 +88,9 @@ export const publicLayer = (
     startupParameters: {
       timezone: "UTC",
       default_transaction_read_only: "on",
-      statement_timeout: `${publicSeconds}s`
+      statement_timeout: `${publicSeconds}s`,
+      // Planned for the values at hand a statement is for few months; planned for any, it would be for all there are.
+      plan_cache_mode: "force_custom_plan"
     }
   })
 

@@ -13,14 +13,13 @@ type PartyField = typeof partyFields[number]
 const drivers = ["character", "corporation", "alliance", "ship", "system"] as const
 type Driver = typeof drivers[number]
 
-/** Above so many ids all that is newer is read, rather than each id's own. */
-const mostDriven = 8
-
-/** A way to the killmails that fit: what it begins from, and what is asked of it. */
+/** A way to the killmails that fit: the table that it begins from, and what is asked there. */
 export interface Path {
-  /** Whose `killmail_time` and `killmail_id` an index gives in order. */
-  readonly from: "mail" | "attackers"
-  readonly conditions: ReadonlyArray<Condition>
+  readonly from: "killmails" | "attackers"
+  /** Of `attackers part`. */
+  readonly ofAttackers: ReadonlyArray<Condition>
+  /** Of `killmails mail`. */
+  readonly ofKillmail: ReadonlyArray<Condition>
 }
 
 /** Column of the victim, and of an attacker. */
@@ -118,26 +117,26 @@ export const conditionsOf = (
 }
 
 /** A day begins at midnight UTC, whatever the session's zone. */
-const instantOf = (moment: string): string => moment.length === 10 ? `${moment}T00:00:00Z` : moment
+export const instantOf = (moment: string): string => moment.length === 10 ? `${moment}T00:00:00Z` : moment
 
 /**
- * The ways that together lead to all that fits, each in the order of an index: a killmail may be met on several. Without a
- * field that an index serves there is one, through all that is newer.
+ * The ways that together lead to all that fits: a killmail may be met on both. Without a field that an index serves there is
+ * one, through all of them.
  */
 export const pathsOf = (sql: SqlClient.SqlClient, filter: Filter): ReadonlyArray<Path> => {
-  const driver = drivers.find((field) =>
-    (filter[field]?.length ?? mostDriven + 1) <= mostDriven && isServed(field, filter)
-  )
-  if (driver === undefined) return [{ from: "mail", conditions: conditionsOf(sql, filter) }]
-  const rest = conditionsOf(sql, filter, driver)
-  const role = filter.role ?? "any"
-  return filter[driver]!.flatMap((id): ReadonlyArray<Path> => {
-    const is = (column: string) => sql`${sql.literal(column)} = ${BigInt(id)}`
-    if (driver === "system") return [{ from: "mail", conditions: [is("mail.solar_system_id"), ...rest] }]
-    const victim: Path = { from: "mail", conditions: [is(`mail.${columns[driver].victim}`), ...rest] }
-    const attacker: Path = { from: "attackers", conditions: [is(`part.${columns[driver].attacker}`), ...rest] }
-    return role === "victim" ? [victim] : role === "attacker" ? [attacker] : [victim, attacker]
-  })
+  const driver = drivers.find((field) => filter[field] !== undefined && isServed(field, filter))
+  const ofKillmail = conditionsOf(sql, filter, driver)
+  if (driver === undefined) return [{ from: "killmails", ofAttackers: [], ofKillmail }]
+  const ids = filter[driver]!
+  const isOneOf = (column: string): Condition =>
+    ids.length === 1 ? sql`${sql.literal(column)} = ${BigInt(ids[0]!)}` : idsIn(sql, column, ids)
+  if (driver === "system") {
+    return [{ from: "killmails", ofAttackers: [], ofKillmail: [isOneOf("mail.solar_system_id"), ...ofKillmail] }]
+  }
+  const { attacker, victim } = columns[driver]
+  const losses: Path = { from: "killmails", ofAttackers: [], ofKillmail: [isOneOf(`mail.${victim}`), ...ofKillmail] }
+  const kills: Path = { from: "attackers", ofAttackers: [isOneOf(`part.${attacker}`)], ofKillmail }
+  return filter.role === "victim" ? [losses] : filter.role === "attacker" ? [kills] : [losses, kills]
 }
 
 /** Attackers have no index by ship. */

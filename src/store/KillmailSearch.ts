@@ -1,11 +1,15 @@
-/** Finds public killmails by a filter, newest first, a page at a time. */
+/**
+ * Finds public killmails by a filter, newest first, a page at a time. It looks through the newest months first: a statement
+ * over the 200 months of EVE's history takes long to be planned, however soon its answer is found.
+ */
 import { Context, Effect, Layer } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { KillmailRow } from "../domain/Document.ts"
 import type { Filter } from "../domain/Filter.ts"
 import { normaliseTime } from "../domain/Killmail.ts"
-import { pathsOf } from "./FilterSql.ts"
+import { instantOf, type Path, pathsOf } from "./FilterSql.ts"
 import { killmailColumns } from "./KillmailReader.ts"
+import { pgColumn } from "./PgArray.ts"
 
 /** Where a page ended: killmails are ordered by time, then id. */
 export interface Place {
@@ -21,59 +25,85 @@ export interface PageOptions {
   readonly items?: boolean | undefined
 }
 
+/** Months that are looked through together, one such span after another; the last reaches back to the first killmail. */
+const spans = [2, 10, 48, 480]
+
+/** EVE opened in May 2003. */
+const firstMillis = Date.UTC(2003, 4, 1)
+/** No killmail is further in the future. */
+const aheadMillis = 63 * 86_400_000
+
 export class KillmailSearch extends Context.Service<KillmailSearch, {
   /**
    * What fits and is older than `after`, at most `limit`, newest first. Pages that follow one another show everything once,
    * whatever arrives meanwhile.
    */
-  readonly page: (
-    filter: Filter,
-    options: PageOptions
-  ) => Effect.Effect<ReadonlyArray<KillmailRow>, SqlError.SqlError>
+  readonly page: (filter: Filter, options: PageOptions) => Effect.Effect<ReadonlyArray<KillmailRow>, SqlError.SqlError>
 }>()("killmaild/store/KillmailSearch") {
   static readonly layer = Layer.effect(
     KillmailSearch,
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
 
-      const page = Effect.fn("KillmailSearch.page")(function*(
-        filter: Filter,
-        { after, items = true, limit }: PageOptions
-      ) {
-        // The bound on the time alone is what spares months; that on both is the exact one.
-        const older = (table: "mail" | "part") =>
-          after === undefined ? [] : [
-            sql`${sql.literal(`${table}.killmail_time`)} <= ${after.killmail_time}::timestamptz`,
-            sql`(${sql.literal(`${table}.killmail_time, ${table}.killmail_id`)})
-              < (${after.killmail_time}::timestamptz, ${BigInt(after.killmail_id)})`
-          ]
-        const paths = pathsOf(sql, filter).map(({ conditions, from }) => {
-          const table = from === "mail" ? "mail" : "part"
-          // The ledger tells what is public. Were both columns compared for equality, Postgres would expect next to
-          // nothing to be left, and sort all of it for the newest ten.
-          return sql`(
-            select distinct ${sql.literal(`${table}.killmail_time, ${table}.killmail_id`)}
-            from ${sql.literal(table === "mail" ? "killmails mail" : joined)}
-            join killmail_ledger ledger on ledger.killmail_id = ${sql.literal(table)}.killmail_id
-              and ${sql.literal(table)}.killmail_time between ledger.killmail_time and ledger.killmail_time
-            where (ledger.sequence is not null or ledger.visible_from <= now())
-              and ${sql.and([...older(table), ...conditions])}
-            order by 1 desc, 2 desc
-            limit ${limit}
-          )`
-        })
-        return yield* sql<KillmailRow>`
-          with page as materialized (
-            select *
-            from (${sql.join(" union ", false)(paths)}) found
-            order by killmail_time desc, killmail_id desc
-            limit ${limit}
-          )
-          select ${killmailColumns(sql, items)}
-          from page
+      /** The places of one path within a span, in order. Postgres plans for its months alone. */
+      const placesOn = ({ from, ofAttackers, ofKillmail }: Path, { after, first, last, limit }: Span) => {
+        const table = from === "killmails" ? "mail" : "part"
+        const column = (name: string) => sql.literal(`${table}.${name}`)
+        // The killmail itself is wanted only where something is asked of it.
+        const joined = from === "attackers" && ofKillmail.length > 0
+          ? sql`join killmails mail on mail.killmail_time = part.killmail_time and mail.killmail_id = part.killmail_id
+              and mail.killmail_time >= ${first}::timestamptz and mail.killmail_time < ${last}::timestamptz`
+          : sql.literal("")
+        const older = after === undefined ? [] : [
+          sql`(${column("killmail_time")}, ${column("killmail_id")})
+            < (${after.killmail_time}::timestamptz, ${BigInt(after.killmail_id)})`
+        ]
+        // The ledger tells what is public. Were both columns compared for equality, Postgres would expect next to nothing
+        // to be left, and sort all of it for the newest ten.
+        return sql`(
+          select distinct ${column("killmail_time")}, ${column("killmail_id")}
+          from ${sql.literal(`${from} ${table}`)}
+          ${joined}
+          join killmail_ledger ledger on ledger.killmail_id = ${column("killmail_id")}
+            and ${column("killmail_time")} between ledger.killmail_time and ledger.killmail_time
+          where ${column("killmail_time")} >= ${first}::timestamptz
+            and ${column("killmail_time")} < ${last}::timestamptz
+            and (ledger.sequence is not null or ledger.visible_from <= now())
+            and ${sql.and([...older, ...ofAttackers, ...ofKillmail])}
+          order by 1 desc, 2 desc
+          limit ${limit}
+        )`
+      }
+
+      const placesIn = (paths: ReadonlyArray<Path>, span: Span) =>
+        sql<Place>`
+          select to_json(killmail_time) #>> '{}' as killmail_time, killmail_id::float8 as killmail_id
+          from (${sql.join(" union ", false)(paths.map((path) => placesOn(path, span)))}) found
+          order by found.killmail_time desc, found.killmail_id desc
+          limit ${span.limit}`
+
+      const killmailsAt = (places: ReadonlyArray<Place>, items: boolean | undefined) => {
+        const between = [places.at(-1)!.killmail_time, places[0]!.killmail_time] as const
+        return sql<KillmailRow>`
+          select ${killmailColumns(sql, { items, between })}
+          from unnest(
+            ${pgColumn(places, (place) => place.killmail_time)}::timestamptz[],
+            ${pgColumn(places, (place) => place.killmail_id)}::bigint[]
+          ) as place(killmail_time, killmail_id)
           join killmails mail using (killmail_time, killmail_id)
-          join killmail_ledger ledger on ledger.killmail_id = page.killmail_id
-          order by page.killmail_time desc, page.killmail_id desc`
+          join killmail_ledger ledger on ledger.killmail_id = place.killmail_id
+          where mail.killmail_time between ${between[0]}::timestamptz and ${between[1]}::timestamptz
+          order by place.killmail_time desc, place.killmail_id desc`
+      }
+
+      const page = Effect.fn("KillmailSearch.page")(function*(filter: Filter, { after, items, limit }: PageOptions) {
+        const paths = pathsOf(sql, filter)
+        const places: Array<Place> = []
+        for (const [first, last] of spansFor(filter, after)) {
+          places.push(...(yield* placesIn(paths, { after, first, last, limit: limit - places.length })))
+          if (places.length === limit) break
+        }
+        return places.length === 0 ? [] : yield* killmailsAt(places, items)
       })
 
       return KillmailSearch.of({ page })
@@ -81,8 +111,37 @@ export class KillmailSearch extends Context.Service<KillmailSearch, {
   )
 }
 
-const joined = `attackers part
-            join killmails mail on mail.killmail_time = part.killmail_time and mail.killmail_id = part.killmail_id`
+/** Times from `first` up to, not including, `last`. */
+interface Span {
+  readonly after: Place | undefined
+  readonly first: string
+  readonly last: string
+  readonly limit: number
+}
+
+const millisOf = (moment: string | undefined, otherwise: number): number =>
+  moment === undefined ? otherwise : Date.parse(instantOf(moment))
+
+/** What may hold something, newest first; it begins with months, so that each is looked through once. */
+const spansFor = (filter: Filter, after: Place | undefined): ReadonlyArray<readonly [first: string, last: string]> => {
+  const earliest = Math.max(firstMillis, millisOf(filter.since, firstMillis))
+  const now = Date.now()
+  const ahead = now + aheadMillis
+  let last = Math.min(
+    ahead,
+    millisOf(filter.until, ahead),
+    after === undefined ? ahead : Date.parse(after.killmail_time) + 1
+  )
+  const found: Array<readonly [string, string]> = []
+  for (const months of spans) {
+    if (last <= earliest) break
+    const end = new Date(Math.min(last, now))
+    const first = Math.max(earliest, Date.UTC(end.getUTCFullYear(), end.getUTCMonth() - months + 1, 1))
+    found.push([new Date(first).toISOString(), new Date(last).toISOString()])
+    last = first
+  }
+  return found
+}
 
 /** Where the page goes on that begins after this killmail. */
 export const placeOf = ({ killmail_id, killmail_time }: KillmailRow): Place => ({
