@@ -36,7 +36,7 @@ const Compose = Schema.Struct({
   volumes: Schema.Record(Schema.String, Schema.Null)
 })
 
-const compose = Schema.decodeUnknownSync(Compose)(parse(read("compose.yaml")))
+const compose = Schema.decodeUnknownSync(Compose)(parse(read("compose.yaml"), { merge: true }))
 const { killmaild, postgres } = compose.services
 
 /** Instruction and arguments, line by line, continued lines joined. */
