@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net"
 import type { Duplex } from "node:stream"
 import { text } from "node:stream/consumers"
+import { gzipSync } from "node:zlib"
 import { WebSocketServer } from "ws"
 import type { Reply } from "./Faults.ts"
 import type { Judge } from "./Judge.ts"
@@ -32,6 +33,9 @@ export interface Running {
 
 /** The log keeps at least so many requests, and at most twice as many. */
 const mostRequests = 10_000
+
+/** Characters of a body that is worth packing. */
+const leastPacked = 1024
 
 /** Between two pieces of a body that drips. */
 const pieceMillis = 10
@@ -92,7 +96,7 @@ export const listen = async (
     if (fault === undefined && quietMillis !== undefined) {
       response.once("finish", () => judge.remember(ask, quietMillis, Date.now(), subjects))
     }
-    await write(response, answer, fault)
+    await write(response, packed(answer, ask), fault)
   }
 
   /** A WebSocket that meets a fault is refused with its status, or reset. */
@@ -210,6 +214,17 @@ const write = async (response: ServerResponse, answer: Answer, fault: Reply = {}
     await new Promise((resolve) => setTimeout(resolve, pieceMillis))
   }
   response.end(pieces === 0 ? bytes : undefined)
+}
+
+/** As Cloudflare does, before most of these services, for whoever can read it. */
+const packed = (answer: Answer, { headers }: Ask): Answer => {
+  const { body = "", bytes, ...rest } = answer
+  const isWanted = /\bgzip\b/.test(headers["accept-encoding"] ?? "")
+  return !isWanted || bytes !== undefined || body.length < leastPacked ? answer : {
+    ...rest,
+    headers: { ...answer.headers, "content-encoding": "gzip" },
+    bytes: gzipSync(body, { level: 1 })
+  }
 }
 
 const list = (judge: Judge): Answer => ({

@@ -5,6 +5,8 @@
 import { Effect, Option, Schedule, Schema, type Scope, Tracer } from "effect"
 import { HttpClient, type HttpClientError, HttpClientRequest } from "effect/http"
 import type { SqlError } from "effect/sql"
+import { promisify } from "node:util"
+import { gunzip } from "node:zlib"
 import { type AnswerTooLarge, boundedBytes } from "../BoundedText.ts"
 import { Settings, userAgentFor } from "../Settings.ts"
 import { RateLimits } from "../store/RateLimits.ts"
@@ -32,7 +34,7 @@ export interface Upstream {
   readonly budget: { readonly bucket: string; readonly limit: number; readonly windowMillis: number }
   /** Until an answer was read whole. */
   readonly deadlineMillis: number
-  /** Bytes of an answer; 16 MiB if not told. */
+  /** Bytes of an answer, unpacked; 16 MiB if not told. */
   readonly mostBytes?: number
   /** Without a request after a refusal that does not say how long; a minute if not told. */
   readonly refusedMillis?: number
@@ -55,6 +57,7 @@ export interface PoliteClient {
 
 /** The budget comes back within a second or two: what takes longer is a pause, and the caller's to wait for. */
 const longestSleepMillis = 5000
+const unpack = promisify(gunzip)
 const hiccup = Schedule.jittered(Schedule.exponential("500 millis"))
 
 /** Waits for the end of every pause, and asks again. */
@@ -65,7 +68,7 @@ export const patiently = <A, E, R>(request: Effect.Effect<A, E | UpstreamPaused,
   ) as Effect.Effect<A, Exclude<E, UpstreamPaused>, R>
 
 export const makePoliteClient = Effect.fnUntraced(function*(upstream: Upstream) {
-  const { budget, deadlineMillis, mostBytes, name, refusedMillis = 60_000 } = upstream
+  const { budget, deadlineMillis, mostBytes = 16 * 1024 * 1024, name, refusedMillis = 60_000 } = upstream
   const settings = yield* Settings
   const limits = yield* RateLimits
   const http = HttpClient.followRedirects(HttpClient.withScope(yield* HttpClient.HttpClient), 3)
@@ -105,7 +108,11 @@ export const makePoliteClient = Effect.fnUntraced(function*(upstream: Upstream) 
       Scope.Scope
     > {
       yield* turn
-      const headers = { "user-agent": yield* userAgent, ...(etag === null ? {} : { "if-none-match": `"${etag}"` }) }
+      const headers = {
+        "user-agent": yield* userAgent,
+        "accept-encoding": "gzip",
+        ...(etag === null ? {} : { "if-none-match": `"${etag}"` })
+      }
       const response = yield* http.execute(HttpClientRequest.get(base + path, { headers }))
       if (response.status === 404) return "absent"
       if (response.status === 304) return "unchanged"
@@ -113,10 +120,22 @@ export const makePoliteClient = Effect.fnUntraced(function*(upstream: Upstream) 
         return yield* refused(response.status, response.headers["retry-after"])
       }
       if (response.status !== 200) return yield* unavailable(path, `it answered ${response.status}.`)
-      return { bytes: yield* boundedBytes(response, mostBytes), etag: readEtag(response.headers["etag"]) }
+      const sent = yield* boundedBytes(response, mostBytes)
+      const bytes = response.headers["content-encoding"] === "gzip" ? yield* unpacked(path, sent) : sent
+      return { bytes, etag: readEtag(response.headers["etag"]) }
     },
     Effect.scoped
   )
+
+  const unpacked = (path: string, bytes: Buffer) =>
+    Effect.tryPromise({
+      try: () => unpack(bytes, { maxOutputLength: mostBytes }),
+      catch: (cause) => {
+        const isTooLarge = (cause as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE"
+        const problem = isTooLarge ? "the answer is too large when it is unpacked." : "its answer cannot be unpacked."
+        return unavailable(path, problem, { isTooLarge })
+      }
+    })
 
   const unavailable = (path: string, problem: string, more: { readonly isTooLarge?: boolean } = {}) =>
     new UpstreamUnavailable({ message: `${name} did not serve ${path}: ${problem}`, ...more })

@@ -45,8 +45,9 @@ describe("an entry of EVE-KILL's feed", () => {
   })
 })
 
-const listening = (sandbox: Sandbox) =>
-  startDaemon(sandbox, { KILLMAILD_FEEDS: "evekill", KILLMAILD_SCHEDULE_SPEED: String(speed) })
+/** It looks every 5 s, and waits 30 s for a missing number, both divided by the speed. */
+const listening = (sandbox: Sandbox, scheduleSpeed = speed) =>
+  startDaemon(sandbox, { KILLMAILD_FEEDS: "evekill", KILLMAILD_SCHEDULE_SPEED: String(scheduleSpeed) })
 
 const cursorIsKnown = eventually(
   (sql) => sql`select from feed_cursors where feed = 'evekill' and cursor is not null`,
@@ -78,7 +79,7 @@ describe("a daemon that listens to EVE-KILL", () => {
   it.live("hears each entry once, also one that appears after later ones, and steps over numbers that never appear", () =>
     Effect.gen(function*() {
       const sandbox = yield* manualSandbox()
-      const { context } = yield* listening(sandbox)
+      const { context } = yield* listening(sandbox, 6)
       yield* Effect.gen(function*() {
         yield* cursorIsKnown
         const seq = sandbox.reserveEveKill()
