@@ -627,5 +627,48 @@ export const bugs: ReadonlyArray<Bug> = [
       ""
     ]],
     caughtBy: ["test/store/RateLimits.test.ts", "is never shortened by another"]
+  },
+
+  // The statistics, which follow.
+  {
+    name: "publications counted out of order",
+    breaks: "what is skipped is never counted",
+    file: "src/store/StatisticsStore.ts",
+    changes: [["order by killmail_ledger.sequence\n", "order by sequence\n"]],
+    caughtBy: ["test/store/StatisticsStore.test.ts", "are what the killmails say, whatever happened before"]
+  },
+  {
+    name: "counted with its day and again",
+    breaks: "a killmail that is published while its day is counted anew counts twice",
+    file: "src/store/StatisticsStore.ts",
+    changes: [[
+      "where sequence > ${sequence}::bigint\n                  union all",
+      "where false\n                  union all"
+    ]],
+    caughtBy: ["test/store/StatisticsStore.test.ts", "are what the killmails say, whatever happened before"]
+  },
+  {
+    name: "two replicas count",
+    breaks: "both add the same publications",
+    file: "src/store/StatisticsStore.ts",
+    changes: [["          for update skip locked`", "`"]],
+    caughtBy: [
+      "test/store/StatisticsStore.test.ts",
+      "count each killmail once when several replicas count at the same time"
+    ]
+  },
+  {
+    name: "import not noted",
+    breaks: "imported history is in no statistics",
+    file: "src/store/KillmailCopy.ts",
+    changes: [["                yield* noteDays(client, fresh)\n", ""]],
+    caughtBy: ["test/store/StatisticsStore.test.ts", "are what the killmails say, whatever happened before"]
+  },
+  {
+    name: "new value not noted",
+    breaks: "statistics keep the ISK of before the prices arrived",
+    file: "src/store/Revaluations.ts",
+    changes: [["        yield* noteDaysOf(sql, changed.map(({ time }) => time))\n", ""]],
+    caughtBy: ["test/store/StatisticsStore.test.ts", "are what the killmails say, whatever happened before"]
   }
 ]

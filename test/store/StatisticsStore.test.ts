@@ -9,7 +9,7 @@ import { KillmailStore, type NewKillmail } from "../../src/store/KillmailStore.t
 import { Revaluations } from "../../src/store/Revaluations.ts"
 import { StatisticsStore } from "../../src/store/StatisticsStore.ts"
 import { changed, mailOf, newKillmail, withVictim } from "../support/Mails.ts"
-import { type Stores, withStores } from "../support/Stores.ts"
+import { replicaOn, type Stores, withStores } from "../support/Stores.ts"
 import { eventually } from "../support/TestDaemon.ts"
 
 const dayMillis = 86_400_000
@@ -284,6 +284,18 @@ describe("statistics", () => {
       60_000
     )
   }
+
+  it.live("count each killmail once when several replicas count at the same time", () =>
+    withStores((url) =>
+      Effect.gen(function*() {
+        const chance = chanceOf(7)
+        yield* (yield* KillmailStore).append(Array.from({ length: 200 }, () => randomMails(chance, 1)[0]!))
+        const another = Effect.flatMap(replicaOn(url), (replica) => Effect.provide(settle, replica))
+        yield* Effect.all([settle, another, another, another], { concurrency: "unbounded" })
+        yield* settle
+        yield* assertTrue
+      })
+    ))
 
   it.live("keep days for 400 days and whole months, and months for ever", () =>
     withStores(() =>
