@@ -670,5 +670,34 @@ export const bugs: ReadonlyArray<Bug> = [
     file: "src/store/Revaluations.ts",
     changes: [["        yield* noteDaysOf(sql, changed.map(({ time }) => time))\n", ""]],
     caughtBy: ["test/store/StatisticsStore.test.ts", "are what the killmails say, whatever happened before"]
+  },
+  // EVE-KILL, and history from lists.
+  {
+    name: "numbers that appear late",
+    breaks: "an entry of EVE-KILL's feed is missed whose number was given out before it could be seen",
+    file: "src/feeds/Evekill.ts",
+    changes: [["settledUpTo(cursor, numbers, missedFor)", "settledUpTo(cursor, numbers, () => Infinity)"]],
+    caughtBy: ["test/feeds/Evekill.test.ts", "hears each entry once, also one that appears after later ones"]
+  },
+  {
+    name: "ids of 0",
+    breaks: "ESI is asked for every killmail of EVE-KILL's without a war",
+    file: "src/upstreams/EveKillFeed.ts",
+    changes: [["!name.endsWith(\"_id\")", "!name.endsWith(\"_ids\")"]],
+    caughtBy: ["test/feeds/Evekill.test.ts", "is read with its body as ESI would give it"]
+  },
+  {
+    name: "half-open socket",
+    breaks: "EVE-KILL's socket is silent for ever after a firewall forgot it",
+    file: "src/feeds/EvekillSocket.ts",
+    changes: [["silenceMillis / settings.scheduleSpeed", "1_000_000_000"]],
+    caughtBy: ["test/feeds/EvekillSocket.test.ts", "notices that a connection is half-open"]
+  },
+  {
+    name: "history as news",
+    breaks: "a backfill tells every subscriber of killmails that are years old",
+    file: "src/intake/Hearing.ts",
+    changes: [["\"9999-12-31T00:00:00Z\"", "\"2003-05-06T00:00:00Z\""]],
+    caughtBy: ["test/commands/BackfillLists.test.ts", "asks ESI for what has no body, announces none of it"]
   }
 ]
