@@ -83,6 +83,12 @@ export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost
     Layer.merge(CountKillmails.layer)
   )
 
+const importing: JobRunner.Pool<JobRunner.Services<typeof importDay>> = {
+  handlers: [importDay],
+  concurrency: mostThreads,
+  fetchAhead: 0,
+  recorded: true
+}
 /** ESI answers two killmails a second: more at a time would only wait. */
 const askers = 10
 
@@ -95,14 +101,17 @@ export const importsLayer = (
   life: Omit<JobRunner.Life, "isLost">,
   { asksEsi }: { readonly asksEsi: boolean }
 ) =>
-  JobRunner.layer<JobRunner.Services<typeof importDay | typeof ingestKillmail>>(url, {
-    ...life,
-    isLost: isLostConnection
-  }, [
-    { handlers: [importDay], concurrency: mostThreads, fetchAhead: 0, recorded: true },
-    ...(asksEsi ? [{ handlers: [ingestKillmail], concurrency: askers, fetchAhead: 0, recorded: false }] : [])
-  ]).pipe(
-    Layer.provide([Recorder.layer, Appraiser.layer, Importer.layer(url, life.applicationName)]),
-    Layer.provide([Prices.layer, StaticData.layer]),
-    Layer.provide([Esi.layer, EveRefClient.layer, EveKill.layer, ZkbHistory.layer])
-  )
+  (asksEsi
+    ? JobRunner.layer<JobRunner.Services<typeof importDay | typeof ingestKillmail>>(
+      url,
+      { ...life, isLost: isLostConnection },
+      [importing, { handlers: [ingestKillmail], concurrency: askers, fetchAhead: 0, recorded: false }]
+    ).pipe(
+      Layer.provide([Recorder.layer, Appraiser.layer]),
+      Layer.provide([Prices.layer, StaticData.layer]),
+      Layer.provide(Esi.layer)
+    )
+    : JobRunner.layer(url, { ...life, isLost: isLostConnection }, [importing]))
+    .pipe(
+      Layer.provide([Importer.layer(url, life.applicationName), EveRefClient.layer, EveKill.layer, ZkbHistory.layer])
+    )

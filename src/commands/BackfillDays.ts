@@ -66,7 +66,7 @@ export const backfillDays = Effect.fnUntraced(function*({ days, range, source, u
     const left = asksEsi ? yield* imports.asked(source) : 0
     asked = Math.max(asked, left)
     yield* report(
-      waiting.size > 0
+      waiting.size > 0 || asked === 0
         ? advanceOf(keys.length - waiting.size, keys.length, begun)
         : { what: "ESI", done: asked - left, total: asked, unit: "killmails" }
     )

@@ -2,7 +2,7 @@
  * Runs the jobs in one life after another. graphile-worker does not survive a lost connection: so a life ends at the first
  * sign of one, is buried (JobPools), and the next begins with nothing of the old.
  */
-import { Deferred, Effect, Layer, Schedule } from "effect"
+import { Cause, Deferred, Effect, Layer, Schedule } from "effect"
 import { randomBytes } from "node:crypto"
 import { countError } from "../telemetry/Metrics.ts"
 import { JobPools } from "./JobPools.ts"
@@ -76,4 +76,8 @@ export const inThisProcess =
       yield* mayBegin
       yield* Layer.build(jobs({ applicationName, onLost }))
       return yield* Deferred.await(lost)
-    })).pipe(Effect.catchCause((cause) => Effect.succeed(`could not begin: ${cause}`)))
+    })).pipe(
+      Effect.catchCause((cause) =>
+        Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Effect.succeed(`could not begin: ${Cause.pretty(cause)}`)
+      )
+    )
