@@ -11,7 +11,7 @@ type PartyField = typeof partyFields[number]
 
 /** Fields of a filter that an index of each month serves newest first, the most selective first. */
 const drivers = ["character", "corporation", "alliance", "ship", "system"] as const
-type Driver = typeof drivers[number]
+export type Driver = typeof drivers[number]
 
 /** A way to the killmails that fit: the table that it begins from, and what is asked there. */
 export interface Path {
@@ -124,7 +124,7 @@ export const instantOf = (moment: string): string => moment.length === 10 ? `${m
  * one, through all of them.
  */
 export const pathsOf = (sql: SqlClient.SqlClient, filter: Filter): ReadonlyArray<Path> => {
-  const driver = drivers.find((field) => filter[field] !== undefined && isServed(field, filter))
+  const driver = driverOf(filter)
   const ofKillmail = conditionsOf(sql, filter, driver)
   if (driver === undefined) return [{ from: "killmails", ofAttackers: [], ofKillmail }]
   const ids = filter[driver]!
@@ -139,5 +139,6 @@ export const pathsOf = (sql: SqlClient.SqlClient, filter: Filter): ReadonlyArray
   return filter.role === "victim" ? [losses] : filter.role === "attacker" ? [kills] : [losses, kills]
 }
 
-/** Attackers have no index by ship. */
-const isServed = (field: Driver, { role }: Filter): boolean => field !== "ship" || role === "victim"
+/** The field whose index leads to what fits. Attackers have none by ship. */
+export const driverOf = (filter: Filter): Driver | undefined =>
+  drivers.find((field) => filter[field] !== undefined && (field !== "ship" || filter.role === "victim"))

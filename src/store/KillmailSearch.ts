@@ -7,7 +7,8 @@ import { SqlClient, type SqlError } from "effect/sql"
 import type { KillmailRow } from "../domain/Document.ts"
 import type { Filter } from "../domain/Filter.ts"
 import { normaliseTime } from "../domain/Killmail.ts"
-import { instantOf, type Path, pathsOf } from "./FilterSql.ts"
+import { activeMonths, monthsWithDays } from "./ActiveMonths.ts"
+import { driverOf, instantOf, type Path, pathsOf } from "./FilterSql.ts"
 import { killmailColumns } from "./KillmailReader.ts"
 import { pgColumn } from "./PgArray.ts"
 
@@ -25,8 +26,10 @@ export interface PageOptions {
   readonly items?: boolean | undefined
 }
 
-/** Months that are looked through together, one such span after another; the last reaches back to the first killmail. */
-const spans = [2, 10, 48, 480]
+/** Months that are looked through together, one such span after another, before the months of long ago. */
+const recentSpans = [2, monthsWithDays - 1]
+/** Of months of long ago, at most so many are looked through together. */
+const longestSpan = 24
 
 /** EVE opened in May 2003. */
 const firstMillis = Date.UTC(2003, 4, 1)
@@ -96,13 +99,28 @@ export class KillmailSearch extends Context.Service<KillmailSearch, {
           order by place.killmail_time desc, place.killmail_id desc`
       }
 
+      /** What may hold something older than the recent spans: all of it, or only the months in which somebody was active. */
+      const olderSpans = Effect.fnUntraced(function*(filter: Filter, { earliest, last }: Range) {
+        const driver = driverOf(filter)
+        if (last <= earliest) return []
+        if (driver === undefined) return [[earliest, last] as const]
+        const months = yield* activeMonths(sql, driver, filter[driver]!, new Date(last).toISOString())
+        return spansOf(months.map(({ month }) => Date.parse(month)), { earliest, last })
+      })
+
       const page = Effect.fn("KillmailSearch.page")(function*(filter: Filter, { after, items, limit }: PageOptions) {
         const paths = pathsOf(sql, filter)
         const places: Array<Place> = []
-        for (const [first, last] of spansFor(filter, after)) {
-          places.push(...(yield* placesIn(paths, { after, first, last, limit: limit - places.length })))
-          if (places.length === limit) break
-        }
+        const look = Effect.fnUntraced(function*(spans: ReadonlyArray<Times>) {
+          for (const [from, to] of spans) {
+            if (places.length === limit) return
+            const [first, last] = [new Date(from).toISOString(), new Date(to).toISOString()]
+            places.push(...(yield* placesIn(paths, { after, first, last, limit: limit - places.length })))
+          }
+        })
+        const { older, recent } = rangesOf(filter, after)
+        yield* look(recent)
+        if (places.length < limit) yield* look(yield* olderSpans(filter, older))
         return places.length === 0 ? [] : yield* killmailsAt(places, items)
       })
 
@@ -122,25 +140,52 @@ interface Span {
 const millisOf = (moment: string | undefined, otherwise: number): number =>
   moment === undefined ? otherwise : Date.parse(instantOf(moment))
 
-/** What may hold something, newest first; it begins with months, so that each is looked through once. */
-const spansFor = (filter: Filter, after: Place | undefined): ReadonlyArray<readonly [first: string, last: string]> => {
-  const earliest = Math.max(firstMillis, millisOf(filter.since, firstMillis))
+/** Milliseconds since 1970: from the first up to, not including, the second. */
+type Times = readonly [from: number, to: number]
+
+interface Range {
+  readonly earliest: number
+  readonly last: number
+}
+
+const monthBefore = (millis: number, months: number): number => {
+  const day = new Date(millis)
+  return Date.UTC(day.getUTCFullYear(), day.getUTCMonth() - months, 1)
+}
+
+/** What the filter and the page before leave, newest first: recent spans that begin with months, and what is older. */
+const rangesOf = (filter: Filter, after: Place | undefined): { recent: ReadonlyArray<Times>; older: Range } => {
   const now = Date.now()
   const ahead = now + aheadMillis
+  const earliest = Math.max(firstMillis, millisOf(filter.since, firstMillis))
   let last = Math.min(
     ahead,
     millisOf(filter.until, ahead),
     after === undefined ? ahead : Date.parse(after.killmail_time) + 1
   )
-  const found: Array<readonly [string, string]> = []
-  for (const months of spans) {
+  const recent: Array<Times> = []
+  for (const months of recentSpans) {
     if (last <= earliest) break
-    const end = new Date(Math.min(last, now))
-    const first = Math.max(earliest, Date.UTC(end.getUTCFullYear(), end.getUTCMonth() - months + 1, 1))
-    found.push([new Date(first).toISOString(), new Date(last).toISOString()])
+    const first = Math.max(earliest, monthBefore(Math.min(last, now), months - 1))
+    recent.push([first, last])
     last = first
   }
-  return found
+  return { recent, older: { earliest, last } }
+}
+
+/** The months, newest first, as few spans: those that are near each other are looked through together. */
+const spansOf = (months: ReadonlyArray<number>, { earliest, last }: Range): ReadonlyArray<Times> => {
+  const spans: Array<[from: number, to: number]> = []
+  for (const month of months) {
+    const from = Math.max(earliest, month)
+    const to = Math.min(last, monthBefore(month, -1))
+    if (from >= to) continue
+    const span = spans.at(-1)
+    if (span !== undefined && monthBefore(span[1] - 1, longestSpan - 1) <= from && monthBefore(span[0], 3) <= from) {
+      span[0] = from
+    } else spans.push([from, to])
+  }
+  return spans
 }
 
 /** Where the page goes on that begins after this killmail. */
