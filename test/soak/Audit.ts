@@ -170,6 +170,20 @@ export const audit = Effect.fnUntraced(function*(feed: { readonly name: string; 
       from killmail_ledger
       having count(*) <> count(distinct sequence) or count(*) <> coalesce(max(sequence), 0)`
   )
+  // At every moment: what was published up to where they are, and of what has no sequence no more than there is.
+  yield* check(
+    "I12 the statistics count a killmail twice, or not at all",
+    sql`
+      select counted::text, published::text, unannounced::text
+      from (
+        select
+          (select coalesce(sum(kills), 0) from statistics where kind = 'system' and period = 'all') as counted,
+          count(*) filter (where ledger.sequence <= progress.sequence) as published,
+          count(*) filter (where ledger.sequence is null) as unannounced
+        from killmail_ledger ledger, statistics_progress progress
+      ) as sums
+      where counted not between published and published + unannounced`
+  )
   yield* check(
     "I10 a partition is missing, or there is one for whatever comes",
     sql`
