@@ -8,6 +8,8 @@ const lifetimes: ReadonlyArray<readonly [path: RegExp, lifetime: string]> = [
   // ESI's body never changes; values and names do, when prices arrive and names are learnt.
   [/^\/api\/v1\/killmails\/\d+\/esi$/, "public, max-age=31536000, immutable"],
   [/^\/api\/v1\/(killmails|characters|corporations|alliances)\/\d+(\/valuation)?$/, "public, max-age=60"],
+  // Seconds behind the killmails by themselves.
+  [/^\/api\/v1\/(\w+\/\d+\/stats|top)$/, "public, max-age=30"],
   [/^\/(docs|openapi\.json)$/, "public, max-age=3600"]
 ]
 

@@ -56,7 +56,8 @@ const ask = (path: string) =>
   Effect.flatMap(Daemon, ({ url }) =>
     Effect.promise(async () => {
       const response = await fetch(`${url}/api/v1/${path}`)
-      return { status: response.status, json: await response.json() as Record<string, unknown> }
+      const json = await response.json() as Record<string, unknown>
+      return { status: response.status, json, lifetime: response.headers.get("cache-control") }
     }))
 
 const counts = {
@@ -80,8 +81,8 @@ const allOf = (path: string) => Effect.map(ask(`${path}/stats`), ({ json }) => j
 layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("statistics of the interface", (it) => {
   it.effect("tell of all time, of each month and of each day that is kept", () =>
     Effect.gen(function*() {
-      const { json, status } = yield* ask(`characters/${pilot}/stats`)
-      assert.strictEqual(status, 200)
+      const { json, lifetime, status } = yield* ask(`characters/${pilot}/stats`)
+      assert.deepStrictEqual([status, lifetime], [200, "public, max-age=30"])
       assert.deepStrictEqual(json, {
         all: of(3),
         months: [{ month: now.slice(0, 7), ...of(2) }, { month: "2019-03", ...of(1) }],
@@ -101,6 +102,7 @@ layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("statistics 
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* ask("alliances/99999999/stats"), {
         status: 200,
+        lifetime: "public, max-age=30",
         json: { all: counts, months: [], days: [] }
       })
     }))
@@ -109,6 +111,7 @@ layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("statistics 
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* ask("top?kind=corporation"), {
         status: 200,
+        lifetime: "public, max-age=30",
         json: { data: [{ id: gang, value: 3 }], names: {} }
       })
       const lately = yield* ask("top?kind=character&by=losses&days=7&limit=1")
