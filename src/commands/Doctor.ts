@@ -27,8 +27,10 @@ export const doctor = Command.make("doctor", { json }, (input) =>
     Command.provide(fromEnvironment)
   )
 
-const textOf = (findings: ReadonlyArray<Finding>): string =>
-  [
-    table(["check", "", "finding"], findings.map(({ finding, name, ok }) => [name, ok ? "ok" : "FAULT", finding])),
-    ...findings.flatMap(({ hint, name }) => hint === undefined ? [] : [`${name}: ${hint}.`])
-  ].join("\n\n")
+/** The findings as a table, and below it what to do, once for all that want the same. */
+const textOf = (findings: ReadonlyArray<Finding>): string => {
+  const rows = findings.map(({ finding, name, ok }) => [name, ok ? "ok" : "FAULT", finding])
+  const hints = Map.groupBy(findings.filter(({ ok }) => !ok), ({ hint }) => hint)
+  const advice = [...hints].map(([hint, faults]) => `${faults.map(({ name }) => name).join(", ")}: ${hint}.`)
+  return [table(["check", "", "finding"], rows), ...(advice.length === 0 ? [] : [advice.join("\n")])].join("\n\n")
+}

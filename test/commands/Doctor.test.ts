@@ -35,6 +35,14 @@ const tamper = (url: string, statement: string) =>
     Effect.provide(Database.layer(Redacted.make(url)))
   )
 
+/** Upstreams on a port of this machine at which nobody listens. */
+const nowhere = {
+  KILLMAILD_FEEDS: "",
+  ...Object.fromEntries(
+    ["ESI", "EVEREF", "SDE", "ZKILLBOARD"].map((name) => [`KILLMAILD_${name}_URL`, "http://127.0.0.1:9"])
+  )
+}
+
 describe("doctor", () => {
   it.live("finds nothing wrong where all is well, and ends with status 0", () =>
     Effect.gen(function*() {
@@ -62,6 +70,16 @@ describe("doctor", () => {
           ["partitions", "the next 0 days have their tables"],
           ["queue", "its oldest job has waited 120 minutes"]
         ])
+        const shown = yield* run(["doctor"], {
+          DATABASE_URL: url,
+          KILLMAILD_DATA_DIR: yield* temporaryDirectory,
+          ...nowhere
+        })
+        assert.match(shown.out, /^partitions +FAULT +the next 0 days have their tables$/m)
+        assert.match(
+          shown.out,
+          /\n\nESI, EVE Ref, static data, zKillboard: check the network.*\.\npartitions: start the daemon: /
+        )
         yield* tamper(url, "insert into schema_migrations (migration_id, name) values (9000, 'of_tomorrow')")
         const newer = yield* examine(url)
         assert.deepStrictEqual(newer.faults.map(([name]) => name), ["schema"])
