@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { settledUpTo } from "../../src/feeds/Evekill.ts"
+import { settledUpTo } from "../../src/feeds/LateNumbers.ts"
 import type { Sandbox } from "../../src/sandbox/Sandbox.ts"
 import { killmailOf } from "../../src/sandbox/World.ts"
 import { asEsi, readEntry } from "../../src/upstreams/EveKillFeed.ts"
@@ -11,7 +11,7 @@ const { hash, killmail } = killmailOf("evekill", 1)
 
 const missedFor = (millis: number) => () => millis
 
-describe("the cursor of EVE-KILL's feed", () => {
+describe("a cursor among numbers that appear late", () => {
   it("goes to the last number when none is missing", () => {
     assert.strictEqual(settledUpTo(10, [11, 12, 13], missedFor(0)), 13)
     assert.strictEqual(settledUpTo(10, [], missedFor(0)), 10)

@@ -676,7 +676,7 @@ export const bugs: ReadonlyArray<Bug> = [
     name: "numbers that appear late",
     breaks: "an entry of EVE-KILL's feed is missed whose number was given out before it could be seen",
     file: "src/feeds/Evekill.ts",
-    changes: [["settledUpTo(cursor, numbers, missedFor)", "settledUpTo(cursor, numbers, () => Infinity)"]],
+    changes: [["late.settledUpTo(cursor, numbers)", "numbers.at(-1) ?? cursor"]],
     caughtBy: ["test/feeds/Evekill.test.ts", "hears each entry once, also one that appears after later ones"]
   },
   {
