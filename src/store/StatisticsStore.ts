@@ -4,10 +4,10 @@
  * `statistics_progress`, and moves it in the transaction that adds: so each killmail counts once, whatever dies.
  */
 import { Context, Effect, Layer, Option } from "effect"
-import { SqlClient, type SqlError, type Statement } from "effect/sql"
+import { SqlClient, type SqlError } from "effect/sql"
 import type { Day } from "../domain/Market.ts"
-import { counters } from "../domain/Statistics.ts"
 import { pgColumn } from "./PgArray.ts"
+import { addCounts, countedBefore, countsOf, type Selection } from "./StatisticsCounts.ts"
 import { noteDaysOf } from "./StatisticsDue.ts"
 
 /** What is still to be counted. */
@@ -77,7 +77,7 @@ export class StatisticsStore extends Context.Service<StatisticsStore, {
                 only: sql`mail.killmail_id = any(${pgColumn(fresh, ({ id }) => id)}::bigint[])`,
                 day: sql`(mail.killmail_time at time zone 'UTC')::date`
               }
-              yield* add(daysSince, countsOf(sql, these))
+              yield* addCounts(sql, countsOf(sql, these), daysSince)
             }
             yield* sql`update statistics_progress set sequence = ${last.sequence}::bigint`
             return page.length
@@ -130,46 +130,10 @@ export class StatisticsStore extends Context.Service<StatisticsStore, {
                 )`,
               day: sql`${start}::date`
             }
-            yield* add(
-              daysSince,
-              sql`
-                ${countsOf(sql, these)}
-                union all
-                select kind, id, start, ${sql.literal(counters.map((counter) => `-${counter}`).join(", "))}
-                from statistics
-                where period = ${period}::statistics_period and start = ${start}::date`
-            )
+            const counts = sql`${countsOf(sql, these)} union all ${countedBefore(sql, period, start)}`
+            yield* addCounts(sql, counts, daysSince)
             return Option.some(start)
           }))
-
-      /** Adds counts, by the day that they belong to, to its periods. */
-      const add = (daysSince: Day, counts: Statement.Fragment) =>
-        sql`
-          insert into statistics as known (period, start, kind, id, ${sql.literal(counters.join(", "))})
-          select span.period, span.start, kind, id, ${sumsOf("change")}
-          from (
-            select kind, id, day, ${sumsOf("part")}
-            from (${counts}) as part(kind, id, day, ${sql.literal(counters.join(", "))})
-            group by kind, id, day
-            having (${sumsOf("part", false)}) <> (${sql.literal(counters.map(() => "0").join(", "))})
-          ) as change
-          cross join lateral (values
-            ('day'::statistics_period, day),
-            ('month', date_trunc('month', day)::date),
-            ('all', date '2003-05-06')
-          ) as span(period, start)
-          where span.period <> 'day' or day >= ${daysSince}::date
-          group by span.period, span.start, kind, id
-          order by span.period, span.start, kind, id
-          on conflict (period, start, kind, id) do update
-          set ${
-          sql.literal(counters.map((counter) => `${counter} = known.${counter} + excluded.${counter}`).join(", "))
-        }`
-
-      const sumsOf = (table: string, named = true) =>
-        sql.literal(
-          counters.map((counter) => `coalesce(sum(${table}.${counter}), 0)${named ? ` as ${counter}` : ""}`).join(", ")
-        )
 
       const forgetDay = counting(false, ({ daysSince }) =>
         Effect.gen(function*() {
@@ -220,53 +184,3 @@ interface Due {
   readonly start: Day
   readonly until: Day
 }
-
-/** Some killmails, said so that Postgres reads no other months: of `killmails mail` and of `attackers`, which share a key. */
-interface Selection {
-  readonly within: (table: "mail" | "attackers") => Statement.Fragment
-  /** Of `mail` alone. */
-  readonly only: Statement.Fragment
-  /** Under which day each is counted. */
-  readonly day: Statement.Fragment
-}
-
-/** What these killmails count, by kind, id and day, with the columns of `counters`. */
-const countsOf = (sql: SqlClient.SqlClient, { day, only, within }: Selection): Statement.Fragment =>
-  sql`
-    select kind, id, day, count(*), 0, 0, count(*) filter (where is_solo), 0, count(*) filter (where fired_last),
-      sum(points), sum(damage), 0, sum(value), 0
-    from (
-      select kind, id, mail.killmail_id, ${day} as day, any_value(is_solo) as is_solo, bool_or(final_blow) as fired_last,
-        any_value(points) as points, sum(damage_done) as damage, any_value(total_value) as value
-      from killmails mail
-      join attackers using (killmail_time, killmail_id)
-      cross join lateral (values
-        ('character'::statistics_kind, nullif(character_id, victim_character_id)),
-        ('corporation', corporation_id),
-        ('alliance', alliance_id),
-        ('type', ship_type_id)
-      ) as party(kind, id)
-      where id is not null and ${within("mail")} and ${within("attackers")} and ${only}
-      group by kind, id, mail.killmail_id, day
-    ) as kill
-    group by kind, id, day
-    union all
-    select kind, id, ${day}, 0, count(*), count(*) filter (where is_npc), 0, count(*) filter (where is_solo), 0,
-      0, 0, sum(victim_damage_taken), 0, sum(total_value)
-    from killmails mail
-    cross join lateral (values
-      ('character'::statistics_kind, victim_character_id),
-      ('corporation', victim_corporation_id),
-      ('alliance', victim_alliance_id),
-      ('type', victim_ship_type_id)
-    ) as party(kind, id)
-    where id is not null and ${within("mail")} and ${only}
-    group by 1, 2, 3
-    union all
-    select kind, id, ${day}, count(*), 0, 0, count(*) filter (where is_solo), 0, 0,
-      sum(points), sum(victim_damage_taken), 0, sum(total_value), 0
-    from killmails mail
-    left join solar_systems using (solar_system_id)
-    cross join lateral (values ('system'::statistics_kind, solar_system_id), ('region', region_id)) as place(kind, id)
-    where id is not null and ${within("mail")} and ${only}
-    group by 1, 2, 3`
