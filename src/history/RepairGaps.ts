@@ -10,7 +10,7 @@ import type { Day } from "../domain/Market.ts"
 import { type Heard, hearingOf, keyOf } from "../intake/Hearing.ts"
 import * as Job from "../jobs/Job.ts"
 import { handle } from "../jobs/JobRunner.ts"
-import { causeText } from "../store/Database.ts"
+import { causeText, isPassing } from "../store/Database.ts"
 import { FeedStore } from "../store/FeedStore.ts"
 import { Gaps, type OpenDay } from "../store/Gaps.ts"
 import { Imports } from "../store/Imports.ts"
@@ -60,7 +60,9 @@ export const repair = Effect.gen(function*() {
 export const repairGaps = handle(RepairGaps, () => Effect.interruptible(Effect.mapError(repair, failed)))
 
 const failed = (error: SqlError.SqlError) =>
-  new Job.JobFailed({ reason: "database", message: `Postgres: ${causeText(error)}` })
+  isPassing(error)
+    ? new Job.JobPostponed({ delayMillis: 2000, message: `Postgres was not there, or busy: ${causeText(error)}` })
+    : new Job.JobFailed({ reason: "database", message: `Postgres: ${causeText(error)}` })
 
 /** How many killmails of the day are missing; undefined while nobody has a list of it. */
 const repairDay = Effect.fnUntraced(function*({ day, since }: OpenDay) {
