@@ -46,11 +46,8 @@ export const backfill = Effect.gen(function*() {
   yield* spendBudget
   const lease = yield* (yield* Leases).acquire(feed)
   for (let heard = 0; heard < bodiless; heard += heardAtOnce) {
-    const bare = takeMails(heardAtOnce).map((mail) => {
-      const { body, ...bare } = heardOf(mail)
-      return hearingOf(feed, "backfill", bare)
-    })
-    yield* feeds.hear(lease, bare, heard)
+    const bare = takeMails(heardAtOnce).map((mail) => ({ ...heardOf(mail), body: undefined }))
+    yield* feeds.hear(lease, bare.map((mail) => hearingOf(feed, "backfill", mail)), heard)
   }
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>

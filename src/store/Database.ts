@@ -15,8 +15,8 @@ import createRevaluations from "../../migrations/0008_create_revaluations.ts"
 import createViews from "../../migrations/0009_create_views.ts"
 import createMapActivities from "../../migrations/0010_create_map_activities.ts"
 import createImports from "../../migrations/0011_create_imports.ts"
-import createRedisqQueues from "../../migrations/0014_create_redisq_queues.ts"
-import createStatistics from "../../migrations/0015_create_statistics.ts"
+import createRedisqQueues from "../../migrations/0012_create_redisq_queues.ts"
+import createStatistics from "../../migrations/0013_create_statistics.ts"
 import { crashPoint } from "../CrashPoint.ts"
 import { wellKnownPrices } from "../domain/WellKnownPrices.ts"
 import { createPartitions } from "./Maintenance.ts"
@@ -39,8 +39,8 @@ const migrations = Migrator.fromRecord({
   "0009_create_views": createViews,
   "0010_create_map_activities": createMapActivities,
   "0011_create_imports": createImports,
-  "0014_create_redisq_queues": createRedisqQueues,
-  "0015_create_statistics": createStatistics
+  "0012_create_redisq_queues": createRedisqQueues,
+  "0013_create_statistics": createStatistics
 })
 
 export const migrationsTable = "schema_migrations"

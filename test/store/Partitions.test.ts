@@ -13,6 +13,9 @@ const ensure = (first: string, last: string) =>
       ([row]) => row!.created
     ))
 
+/** In a month that is there, and that nothing was stored in before. */
+const inMonth = (ahead: number) => new Date(Date.now() + ahead * 40 * 86_400_000).toISOString()
+
 describe.concurrent("the tables of months", () => {
   it.live("are made while others read and write, none of whom waits for a second", () =>
     withStores((url) =>
@@ -21,8 +24,6 @@ describe.concurrent("the tables of months", () => {
         const other = yield* replicaOn(url)
         const store = Context.get(yield* replicaOn(url), KillmailStore)
         const theirSql = Context.get(other, SqlClient.SqlClient)
-        // In a month that is there, and that nothing was stored in before.
-        const inMonth = (ahead: number) => new Date(Date.now() + ahead * 40 * 86_400_000).toISOString()
         const readAll = theirSql`
           select count(*) from killmails join attackers using (killmail_id) join items using (killmail_id)`
         const write = (k: number) =>
