@@ -5,7 +5,8 @@ import { Command, Flag } from "effect/cli"
 import { readdir, stat } from "node:fs/promises"
 import { join, resolve } from "node:path"
 import { dayOfArchive, firstDay, isWithin, type Range, yearsOf } from "../history/Days.ts"
-import { killmailArchives } from "../history/ImportDay.ts"
+import { ImportDay, killmailArchives } from "../history/ImportDay.ts"
+import { JobQueue } from "../jobs/JobQueue.ts"
 import { Imports } from "../store/Imports.ts"
 import { EveKill } from "../upstreams/EveKill.ts"
 import { EveRefClient } from "../upstreams/EveRefClient.ts"
@@ -69,17 +70,13 @@ const resumable = <A, E, R>(work: Effect.Effect<A, E, R>) =>
     )
   )
 
-/** Days with how many killmails, or another mark, that are not here as they are there. */
+/** Days with how many killmails, or another mark, that are not here as they are there, or whose import died near its end. */
 const dueOf = Effect.fnUntraced(function*(source: Day["source"], range: Range, marks: ReadonlyMap<string, string>) {
   const here = yield* Imports.use((imports) => imports.read(source, range.first, range.last))
-  const days = [...marks].filter(([day]) => isWithin(range, day))
-  const due = days.filter(([day, mark]) => here.get(day)?.listed !== mark)
-  return {
-    source,
-    range,
-    unchanged: days.length - due.length,
-    days: due.map(([day, listed]): Day => ({ source, day, listed }))
-  } satisfies Due as Due
+  const days = [...marks].filter(([day]) => isWithin(range, day)).map(([day, listed]): Day => ({ source, day, listed }))
+  const queued = yield* JobQueue.use((queue) => queue.present(days.map((day) => ImportDay.key(day)!)))
+  const due = days.filter((day) => here.get(day.day)?.listed !== day.listed || queued.has(ImportDay.key(day)!))
+  return { source, range, unchanged: days.length - due.length, days: due } satisfies Due as Due
 })
 
 const everef = Command.make("everef", { ...dates, path, json }, (input) =>

@@ -15,8 +15,8 @@ import { print } from "./Output.ts"
 import { type Advance, makeProgress } from "./Progress.ts"
 import { refuse } from "./Refusal.ts"
 
-/** Between two looks at how far the jobs are. */
-const look = "250 millis"
+/** Milliseconds between two looks at how far the jobs are: longer where there are many to count. */
+export const lookMillis = (left: number): number => Math.max(250, left / 10)
 
 export type Day = typeof ImportDay.payload.Type
 
@@ -63,7 +63,7 @@ export const backfillDays = Effect.fnUntraced(function*({ days, range, source, u
     const waiting = yield* queue.present(keys)
     const states = yield* imports.states(source, range.first, range.last)
     const begun = states.filter(({ began, day }) => began !== before.get(day))
-    const left = asksEsi ? yield* imports.asked(source) : 0
+    const left = asksEsi && waiting.size === 0 ? yield* imports.asked(source) : 0
     asked = Math.max(asked, left)
     yield* report(
       waiting.size > 0 || asked === 0
@@ -89,7 +89,7 @@ export const backfillDays = Effect.fnUntraced(function*({ days, range, source, u
         failures
       } satisfies BackfillOutcome as BackfillOutcome
     }
-    yield* Effect.sleep(look)
+    yield* Effect.sleep(lookMillis(left))
   }
 })
 

@@ -10,14 +10,12 @@ import { FeedStore } from "../store/FeedStore.ts"
 import { Imports } from "../store/Imports.ts"
 import { patiently, type UpstreamError } from "../upstreams/PoliteClient.ts"
 import { type Entry, mostPages, type Question, ZkbApi } from "../upstreams/ZkbApi.ts"
-import { takePart } from "./BackfillDays.ts"
+import { lookMillis, takePart } from "./BackfillDays.ts"
 import { print } from "./Output.ts"
 import { makeProgress } from "./Progress.ts"
 import { refuse } from "./Refusal.ts"
 
 const source = "zkillboard"
-/** Between two looks at how far the jobs are. */
-const look = "250 millis"
 
 export interface EntityOutcome {
   /** Killmails that zKillboard named, that were not here, and of those that could not be had. */
@@ -54,7 +52,7 @@ export const backfillEntity = Effect.fnUntraced(function*(question: Question, ra
     const left = yield* imports.asked(source)
     if (left === 0) break
     yield* report({ what: "queue", done: Math.max(0, added - left), total: Math.max(added, left), unit: "killmails" })
-    yield* Effect.sleep(look)
+    yield* Effect.sleep(lookMillis(left))
   }
   const failures = yield* queue.failures(IngestKillmail.name, keys)
   const seconds = Math.round((performance.now() - beginning) / 100) / 10
