@@ -59,8 +59,8 @@ export interface Replayed {
   readonly position: number
 }
 
-/** A connection that went silent is given up after this, and another one asked. */
-const readDeadline = "10 seconds"
+/** A connection that went silent is given up after this, and another one asked; there may be several such in the pool. */
+const soon = within("5 seconds")
 
 export class LiveKillmails extends Context.Service<LiveKillmails, {
   readonly epoch: Effect.Effect<string, SqlError.SqlError>
@@ -137,9 +137,9 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
 
       const tellAll = Effect.gen(function*() {
         for (;;) {
-          const page = yield* Effect.timeout(reader.publishedAfter(position, pageSize), readDeadline)
+          const page = yield* soon(reader.publishedAfter(position, pageSize))
           if (page.length > 0) yield* crashPoint("publications read, not told")
-          const facts = yield* Effect.timeout(factsIn(page), readDeadline)
+          const facts = yield* soon(factsIn(page))
           yield* Effect.forEach(page, tell(yield* namesIn(page), facts), { discard: true })
           if (page.length < pageSize) return
         }
@@ -147,8 +147,8 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
 
       /** Whether there may be more. What this process has not told yet will be told as it is by then. */
       const tellRevalued = Effect.gen(function*() {
-        const page = yield* Effect.timeout(revaluations.after(revaluation, revaluedPageSize), readDeadline)
-        const facts = yield* Effect.timeout(factsIn(page), readDeadline)
+        const page = yield* soon(revaluations.after(revaluation, revaluedPageSize))
+        const facts = yield* soon(factsIn(page))
         const known = yield* namesIn(page)
         for (const { id, row } of page) {
           revaluation = id
@@ -162,14 +162,14 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
 
       // One connection listens; any trouble with it ends the turn, and the next begins by reading what was missed.
       const turn = Effect.scoped(Effect.gen(function*() {
-        const notifications = yield* Effect.timeout(listen(publicationsChannel), readDeadline)
-        const last = yield* Effect.timeout(reader.lastSequence, readDeadline)
+        const notifications = yield* soon(listen(publicationsChannel))
+        const last = yield* soon(reader.lastSequence)
         if (last < position) {
           yield* Effect.logWarning(
             `The ledger ends at ${last}, and ${position} was told: it was restored. Goes on from there.`
           )
           position = last
-          revaluation = yield* Effect.timeout(revaluations.last, readDeadline)
+          revaluation = yield* soon(revaluations.last)
         }
         let heardAt = performance.now()
         let probedAt: number | undefined
@@ -183,7 +183,7 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
             heardAt = performance.now()
             probedAt = undefined
           } else if (probedAt === undefined && performance.now() - heardAt > silenceMillis) {
-            yield* Effect.timeout(pg.notify(publicationsChannel, "probe"), readDeadline)
+            yield* soon(pg.notify(publicationsChannel, "probe"))
             probedAt = performance.now()
           } else if (probedAt !== undefined && performance.now() - probedAt > probeMillis) {
             return yield* new ListenerDeaf()

@@ -17,6 +17,24 @@ const oneProcess = Flag.Boolean("one-process").pipe(
 
 const isRole = (text: string): text is Daemon.Role => (Daemon.roles as ReadonlyArray<string>).includes(text)
 
+/** Milliseconds that a stop may take: answers under way get twelve seconds of them, Postgres some more. */
+const stopMillis = 25_000
+
+/** Connections that are neither open nor closed can hold up a stop for minutes, one after another. */
+const stopInTime = Effect.sync(() => {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () =>
+      setTimeout(() => {
+        process.stderr.write(
+          `killmaild: could not stop within ${
+            stopMillis / 1000
+          } s, and ends: what was under way is taken up by the next start.\n`
+        )
+        process.exit(1)
+      }, stopMillis).unref())
+  }
+})
+
 export const serve = Command.make(
   "serve",
   { roles, oneProcess },
@@ -27,6 +45,7 @@ export const serve = Command.make(
         `serve: --roles got ${JSON.stringify(input.roles)}, wants a list of ${Daemon.roles.join(", ")}.`
       )
     }
+    yield* stopInTime
     // Stopping is what a daemon is asked for: it is no failure.
     process.exitCode = 0
     return yield* Layer.launch(Daemon.layer(wanted, { oneProcess: input.oneProcess })).pipe(

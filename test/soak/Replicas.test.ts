@@ -22,6 +22,9 @@ const settled = 50
 const chunk = 20
 const pauseMillis = 100
 
+/** Milliseconds that three daemons may take to start at once. */
+const startPatience = 60_000
+
 const publishAll = Effect.fnUntraced(function*(sandbox: Sandbox.Sandbox) {
   let count = 0
   for (const { forEsi, text } of filesOf("replicas", killmails)) {
@@ -64,7 +67,7 @@ describe("three replicas", () => {
             Effect.sync(() => startDaemons((replica) => environmentOf(replica, url, sandbox, directory))),
             ({ stop }) => Effect.promise(stop)
           )
-          yield* eventually((sql) => leaderNow(sql), (replica) => replica !== undefined)
+          yield* eventually((sql) => leaderNow(sql), (replica) => replica !== undefined, startPatience)
           const publishing = yield* Effect.forkChild(publishAll(sandbox))
 
           const failovers: Array<{ readonly signal: string; readonly millis: number }> = []
