@@ -13,8 +13,8 @@ interface Sample {
 }
 
 const interval = "200 millis"
-/** A process that has just begun still grows; in milliseconds of its life. */
-const warmUpMillis = 5000
+/** Until its caches are full and its heap has found its size a process grows; in milliseconds of its life. */
+const warmUpMillis = 60_000
 /** Files before the cursor that are looked at each time. */
 const lookBack = 300
 

@@ -37,7 +37,8 @@ const legend = `
 Milliseconds: from the SIGKILL, from when Postgres took connections again, or from the end of a break of the network, to the
 end of the longest silence of the store that began within a second of it. Repeated: jobs that a dead process had in its
 hands, at work or fetched ahead, and bodies that ESI gave again, as a share of the killmails. MB/1000: resident memory that
-1,000 killmails more cost, by regression within each life over the second half of the run.`
+1,000 killmails more cost, by regression within each life, after its first minute, over the second half of the run; nothing
+where lives are too short for that.`
 
 const median = (numbers: ReadonlyArray<number>): number => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!
 
