@@ -110,12 +110,11 @@ export class KillmailStore extends Context.Service<KillmailStore, {
 
       const append = Effect.fn("KillmailStore.append")(function*(batch: ReadonlyArray<NewKillmail>) {
         yield* Effect.annotateCurrentSpan({ "killmail.count": batch.length })
-        yield* ensureMonths(batch)
-        const published = yield* sql.withTransaction(write(batch)).pipe(
-          // Another replica stored one of these meanwhile: what it committed is known now.
-          Effect.retry({ while: (error) => error.reason._tag === "UniqueViolation", times: 3 }),
-          // Somebody detached a month: it is looked for anew when the batch comes back.
-          Effect.tapError((error) => Effect.sync(() => isNoPartition(error) && months.clear()))
+        const published = yield* ensureMonths(batch).pipe(
+          Effect.andThen(sql.withTransaction(write(batch))),
+          Effect.tapError((error) => Effect.sync(() => isNoPartition(error) && months.clear())),
+          // Another replica stored one of these meanwhile, and what it committed is known now; or somebody detached a month.
+          Effect.retry({ while: (error) => error.reason._tag === "UniqueViolation" || isNoPartition(error), times: 3 })
         )
         yield* crashPoint("stored, job not told")
         return batch.map(({ killmail }): Receipt => {

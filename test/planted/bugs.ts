@@ -317,7 +317,7 @@ export const bugs: ReadonlyArray<Bug> = [
     breaks: "every killmail of that month fails until the daemon is restarted",
     file: "src/store/KillmailStore.ts",
     changes: [["isNoPartition(error) && months.clear()", "isNoPartition(error)"]],
-    caughtBy: ["test/store/KillmailStore.test.ts", "fails while a month is gone that somebody detached"]
+    caughtBy: ["test/store/KillmailStore.test.ts", "creates a month anew that somebody took away"]
   },
   {
     name: "missing month taken for a bad row",
