@@ -2,7 +2,7 @@
 import { Context, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
 import * as EmbeddedPostgres from "../postgres/EmbeddedPostgres.ts"
 import * as Database from "../store/Database.ts"
@@ -14,12 +14,27 @@ export class BenchmarkFailed extends Schema.TaggedError<BenchmarkFailed>()("Benc
   message: Schema.String
 }) {}
 
+/** What was measured on. */
+export interface Machine {
+  readonly cores: number
+  readonly platform: string
+  readonly node: string
+  /** As `PostgreSQL 18.4`. */
+  readonly postgres: string
+}
+
+export const machineWith = (postgres: string): Machine => ({
+  cores: availableParallelism(),
+  platform: `${process.platform} ${process.arch}`,
+  node: process.version,
+  postgres
+})
+
 export class Ground extends Context.Service<Ground, {
   readonly databaseUrl: Redacted.Redacted
   /** Gone when the benchmark ends. */
   readonly directory: string
-  /** As `PostgreSQL 18.4`. */
-  readonly server: string
+  readonly machine: Machine
   /** Brings to disk what was written so far, or it would be written in the time of what comes next. */
   readonly settle: Effect.Effect<void>
   /** Milliseconds of CPU that the server has spent; undefined when it does not run on this machine. */
@@ -55,7 +70,7 @@ const make = Effect.fnUntraced(function*(databaseUrl: Redacted.Redacted, directo
   return Ground.of({
     databaseUrl,
     directory,
-    server: found!.name,
+    machine: machineWith(found!.name),
     // Needs a right that the owner of a named database may not have.
     settle: Effect.ignore(sql`checkpoint`),
     postgresCpu: Effect.orDie(

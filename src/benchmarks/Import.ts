@@ -8,7 +8,6 @@ import { SqlClient } from "effect/sql"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdirSync, readFileSync } from "node:fs"
-import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import * as Sandbox from "../sandbox/Sandbox.ts"
 import { Settings } from "../Settings.ts"
@@ -16,7 +15,7 @@ import { importStaticData } from "../static-data/ImportStaticData.ts"
 import { readArchives, writeArchives } from "./Archived.ts"
 import { copy, prepareMonths } from "./Copy.ts"
 import { cpuOfTree } from "./Cpu.ts"
-import { BenchmarkFailed, Ground } from "./Ground.ts"
+import { BenchmarkFailed, Ground, type Machine } from "./Ground.ts"
 import type { Throughput } from "./Ingest.ts"
 import { seed } from "./Mails.ts"
 import { median } from "./Quantiles.ts"
@@ -38,12 +37,7 @@ export interface DiskUse {
 
 export interface ImportReport {
   readonly benchmark: "import"
-  readonly machine: {
-    readonly cores: number
-    readonly platform: string
-    readonly node: string
-    readonly postgres: string
-  }
+  readonly machine: Machine
   readonly killmails: number
   readonly imported: Throughput
   /** Before and after. */
@@ -65,7 +59,7 @@ const look = "200 millis"
 const main = join(import.meta.dirname, "../main.ts")
 
 export const importHistory = Effect.fnUntraced(function*(plan: Plan, tell: (step: string) => Effect.Effect<void>) {
-  const { directory, server, settle } = yield* Ground
+  const { directory, machine, settle } = yield* Ground
   const archives = plan.path ?? join(directory, "archives")
   if (plan.path === undefined) {
     yield* tell(`archives of ${plan.days} days with ${plan.killmails} killmails each are written`)
@@ -90,12 +84,7 @@ export const importHistory = Effect.fnUntraced(function*(plan: Plan, tell: (step
   const copies = [before, after]
   return {
     benchmark: "import",
-    machine: {
-      cores: availableParallelism(),
-      platform: `${process.platform} ${process.arch}`,
-      node: process.version,
-      postgres: server
-    },
+    machine,
     ...imported,
     copies,
     ratio: 2 * imported.imported.perSecond / (before.perSecond + after.perSecond),

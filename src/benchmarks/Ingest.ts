@@ -3,12 +3,11 @@
  * takes from its feed to a subscriber.
  */
 import { Effect } from "effect"
-import { availableParallelism } from "node:os"
 import * as Sandbox from "../sandbox/Sandbox.ts"
 import type { Mail } from "../sandbox/World.ts"
 import { copy, prepareMonths } from "./Copy.ts"
 import * as DaemonProcess from "./DaemonProcess.ts"
-import { Ground } from "./Ground.ts"
+import { Ground, type Machine } from "./Ground.ts"
 import { type Latency, measureLatency, prescribedPollMillis, speed } from "./Latency.ts"
 import { hearAndStore, queueIsEmpty } from "./LivePath.ts"
 import { seed, takeMails } from "./Mails.ts"
@@ -35,12 +34,7 @@ export interface Throughput {
 
 export interface IngestReport {
   readonly benchmark: "ingest"
-  readonly machine: {
-    readonly cores: number
-    readonly platform: string
-    readonly node: string
-    readonly postgres: string
-  }
+  readonly machine: Machine
   readonly plan: Plan
   readonly pairs: ReadonlyArray<{ readonly copy: Throughput; readonly live: Throughput; readonly ratio: number }>
   /** Median of the pairs. */
@@ -109,18 +103,13 @@ const measureThroughput = Effect.fnUntraced(function*({ killmails, pairs }: Plan
 }, Effect.scoped)
 
 export const ingest = Effect.fnUntraced(function*(plan: Plan, tell: Tell) {
-  const { server } = yield* Ground
+  const { machine } = yield* Ground
   const pairs = yield* measureThroughput(plan, tell)
   yield* tell("latency, idle and with a backfill running")
   const latency = yield* measureLatency(plan.seconds)
   return {
     benchmark: "ingest",
-    machine: {
-      cores: availableParallelism(),
-      platform: `${process.platform} ${process.arch}`,
-      node: process.version,
-      postgres: server
-    },
+    machine,
     plan,
     pairs,
     ratio: median(pairs.map(({ ratio }) => ratio)),

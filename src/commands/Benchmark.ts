@@ -1,22 +1,11 @@
 /** `killmaild benchmark NAME`: what it does in a second, and what that costs, measured on this machine. */
-import { Console, Effect, Option, Redacted } from "effect"
-import { Command, Flag } from "effect/cli"
+import { Effect, Option, Redacted } from "effect"
+import { Command } from "effect/cli"
 import { Ground } from "../benchmarks/Ground.ts"
-import type { IngestReport, Throughput } from "../benchmarks/Ingest.ts"
-import type { Quantiles } from "../benchmarks/Quantiles.ts"
+import type { IngestReport } from "../benchmarks/Ingest.ts"
 import { benchmarkImport } from "./BenchmarkImport.ts"
+import { count, database, latencyRow, machineLine, positive, throughputRow, told } from "./BenchmarkReport.ts"
 import { json, print, table } from "./Output.ts"
-import { refuse } from "./Refusal.ts"
-
-const database = Flag.String("database").pipe(
-  Flag.withDescription(
-    "URL of an empty database that the benchmark may fill; without it, it runs a Postgres of its own in a temporary directory"
-  ),
-  Flag.optional
-)
-
-const count = (name: string, fallback: number, meaning: string) =>
-  Flag.Int(name).pipe(Flag.withDescription(meaning), Flag.withDefault(fallback))
 
 const flags = {
   killmails: count("killmails", 15_000, "Killmails of one measurement of throughput"),
@@ -26,23 +15,9 @@ const flags = {
   json
 }
 
-const micros = (value: number | null): string => value === null ? "unknown" : `${value} µs`
-
-const throughputRow = (what: string, { nodeMicros, perSecond, postgresMicros }: Throughput) => [
-  what,
-  `${perSecond}/s`,
-  micros(nodeMicros),
-  micros(postgresMicros)
-]
-
-const latencyRow = (what: string, quantiles: Quantiles) => [
-  what,
-  ...[quantiles.p50, quantiles.p95, quantiles.p99, quantiles.max].map((millis) => `${millis.toFixed(1)} ms`)
-]
-
 const textOf = ({ latency, machine, pairs, plan, poll, ratio }: IngestReport): string => {
   const { prescribedMillis, speed } = poll
-  return `${machine.cores} cores, ${machine.platform}, Node ${machine.node}, ${machine.postgres}
+  return `${machineLine(machine)}
 
 Throughput: ${plan.killmails} killmails with their bodies, from this process's memory into the tables. COPY writes killmails,
 attackers and items and nothing else. The live path hears, queues one job a killmail, checks, appraises, stores, numbers
@@ -80,14 +55,12 @@ const ingestCommand = Command.make(
   flags,
   ({ database, json, ...plan }) =>
     Effect.scoped(Effect.gen(function*() {
-      for (const [name, value] of Object.entries(plan)) {
-        if (value < 1) return yield* refuse(`benchmark ingest: --${name} got ${value}, wants a whole number above 0.`)
-      }
+      yield* positive("ingest", plan)
       // Loaded here, as no other command has a use for it.
       const { ingest } = yield* Effect.promise(() => import("../benchmarks/Ingest.ts"))
-      const url = Option.map(database, Redacted.make)
-      const tell = (step: string) => json ? Effect.void : Console.error(`benchmark ingest: ${step}`)
-      const report = yield* ingest(plan, tell).pipe(Effect.provide(Ground.layer(url)))
+      const report = yield* ingest(plan, told("ingest", json)).pipe(
+        Effect.provide(Ground.layer(Option.map(database, Redacted.make)))
+      )
       yield* print(json, report, textOf(report))
     }))
 ).pipe(

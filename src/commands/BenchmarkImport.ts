@@ -1,14 +1,10 @@
 /** `killmaild benchmark import`: how fast history comes in on this machine, and what it takes. */
-import { Console, Effect, Option, Redacted } from "effect"
+import { Effect, Option, Redacted } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Ground } from "../benchmarks/Ground.ts"
 import type { ImportReport } from "../benchmarks/Import.ts"
-import type { Throughput } from "../benchmarks/Ingest.ts"
+import { count, database, machineLine, positive, throughputRow, told } from "./BenchmarkReport.ts"
 import { json, print, table } from "./Output.ts"
-import { refuse } from "./Refusal.ts"
-
-const count = (name: string, fallback: number, meaning: string) =>
-  Flag.Int(name).pipe(Flag.withDescription(meaning), Flag.withDefault(fallback))
 
 const flags = {
   days: count("days", 10, "Days of archives to make up"),
@@ -21,26 +17,14 @@ const flags = {
     Flag.withDescription("A directory of EVE Ref's day archives, instead of made-up ones"),
     Flag.optional
   ),
-  database: Flag.String("database").pipe(
-    Flag.withDescription("URL of an empty database that may be filled; without it, a Postgres of its own is run"),
-    Flag.optional
-  ),
+  database,
   json
 }
-
-const micros = (value: number | null): string => value === null ? "unknown" : `${value} µs`
-
-const throughputRow = (what: string, { nodeMicros, perSecond, postgresMicros }: Throughput) => [
-  what,
-  `${perSecond}/s`,
-  micros(nodeMicros),
-  micros(postgresMicros)
-]
 
 const textOf = (report: ImportReport, loss: number): string => {
   const { copies, disk, imported, killmails, machine, peakMegabytes, ratio, tenths } = report
   const total = disk.reduce((sum, { indexes, rows }) => sum + rows + indexes, 0)
-  return `${machine.cores} cores, ${machine.platform}, Node ${machine.node}, ${machine.postgres}
+  return `${machineLine(machine)}
 
 ${killmails} killmails, from packed archives to rows that are committed and indexed. COPY writes such killmails, which are read
 already, into tables with all indexes, and nothing else. CPU is that of all processes, a killmail.
@@ -78,13 +62,10 @@ export const benchmarkImport = Command.make(
   ({ database, json, million, path, ...wanted }) =>
     Effect.scoped(Effect.gen(function*() {
       const plan = million ? { days: 50, killmails: 20_000 } : wanted
-      for (const [name, value] of Object.entries(plan)) {
-        if (value < 1) return yield* refuse(`benchmark import: --${name} got ${value}, wants a whole number above 0.`)
-      }
+      yield* positive("import", plan)
       // Loaded here, as no other command has a use for it.
       const { importHistory, lossOf } = yield* Effect.promise(() => import("../benchmarks/Import.ts"))
-      const tell = (step: string) => json ? Effect.void : Console.error(`benchmark import: ${step}`)
-      const report = yield* importHistory({ ...plan, path: Option.getOrUndefined(path) }, tell).pipe(
+      const report = yield* importHistory({ ...plan, path: Option.getOrUndefined(path) }, told("import", json)).pipe(
         Effect.provide(Ground.layer(Option.map(database, Redacted.make)))
       )
       yield* print(json, report, textOf(report, lossOf(report.tenths)))
