@@ -1,6 +1,6 @@
 /** Postgres: the client, the schema's version, and what its errors mean. */
 import { PgClient } from "@effect/sql-pg"
-import { type Duration, Effect, type Layer, Predicate, Redacted, Schedule, Schema } from "effect"
+import { type Duration, Effect, Layer, Predicate, Redacted, Schedule, Schema } from "effect"
 import { Migrator, SqlClient, SqlError } from "effect/sql"
 import { runMigrations as migrateQueue } from "graphile-worker"
 import { randomBytes } from "node:crypto"
@@ -17,10 +17,12 @@ import createMapActivities from "../../migrations/0010_create_map_activities.ts"
 import createImports from "../../migrations/0011_create_imports.ts"
 import createRedisqQueues from "../../migrations/0012_create_redisq_queues.ts"
 import createStatistics from "../../migrations/0013_create_statistics.ts"
+import createPublicRole from "../../migrations/0014_create_public_role.ts"
 import { crashPoint } from "../CrashPoint.ts"
 import { wellKnownPrices } from "../domain/WellKnownPrices.ts"
 import { createPartitions } from "./Maintenance.ts"
 import { putWellKnownPrices } from "./PriceStore.ts"
+import { hasPublicRole, preparePublicRole, publicRole } from "./PublicRole.ts"
 
 /** Postgres cannot be used: not reached, too old, or its schema is newer than this program. Stops the start. */
 export class DatabaseUnusable extends Schema.TaggedError<DatabaseUnusable>()("DatabaseUnusable", {
@@ -40,7 +42,8 @@ const migrations = Migrator.fromRecord({
   "0010_create_map_activities": createMapActivities,
   "0011_create_imports": createImports,
   "0012_create_redisq_queues": createRedisqQueues,
-  "0013_create_statistics": createStatistics
+  "0013_create_statistics": createStatistics,
+  "0014_create_public_role": createPublicRole
 })
 
 export const migrationsTable = "schema_migrations"
@@ -75,24 +78,27 @@ const maxPublicConnections = 6
 /** A statement for a client may take so long. */
 export const publicSeconds = 4
 
-/** A pool that reads only, and stops a statement that takes too long: for what clients ask. */
-export const publicLayer = (
-  url: Redacted.Redacted
-): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError.SqlError> =>
-  PgClient.layer({
-    url,
-    maxConnections: maxPublicConnections,
-    applicationName: "killmaild public",
-    connectTimeout: "5 seconds",
-    keepAlive: "10 seconds",
-    startupParameters: {
-      timezone: "UTC",
-      default_transaction_read_only: "on",
-      statement_timeout: `${publicSeconds}s`,
-      // Planned for the values at hand a statement is for few months; planned for any, it would be for all there are.
-      plan_cache_mode: "force_custom_plan"
-    }
-  })
+/**
+ * A pool that reads only, nothing but what is public where Postgres has the role for it, and stops a statement that takes too
+ * long: for what clients ask. The schema must be there.
+ */
+export const publicLayer = (url: Redacted.Redacted) =>
+  Layer.unwrap(Effect.map(hasPublicRole, (hasRole) =>
+    PgClient.layer({
+      url,
+      maxConnections: maxPublicConnections,
+      applicationName: "killmaild public",
+      connectTimeout: "5 seconds",
+      keepAlive: "10 seconds",
+      startupParameters: {
+        timezone: "UTC",
+        default_transaction_read_only: "on",
+        statement_timeout: `${publicSeconds}s`,
+        // Planned for the values at hand a statement is for few months; planned for any, it would be for all there are.
+        plan_cache_mode: "force_custom_plan",
+        ...(hasRole ? { role: publicRole } : {})
+      }
+    })))
 
 /**
  * Brings the schema to this program's version: the queue's first, as ours refers to it. Safe for daemons that start at
@@ -113,6 +119,7 @@ export const migrate = Effect.fn("Database.migrate")(function*(url: Redacted.Red
   )
   yield* crashPoint("schema migrated, no partitions yet")
   yield* createPartitions
+  yield* preparePublicRole
   yield* putWellKnownPrices(wellKnownPrices)
   yield* crashPoint("partitions made, epoch not looked at")
   yield* renewEpochAfterRestore

@@ -2,8 +2,10 @@ import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
+import { randomBytes } from "node:crypto"
 import * as Database from "../../src/store/Database.ts"
 import { monthsAhead } from "../../src/store/Maintenance.ts"
+import { hasPublicRole } from "../../src/store/PublicRole.ts"
 import { withStores } from "../support/Stores.ts"
 import { TestDatabase } from "../support/TestDatabase.ts"
 
@@ -27,7 +29,61 @@ describe("the pool for clients", () => {
         assert.strictEqual(yield* stateOf(sql`select pg_sleep(60)`), "57014")
       }).pipe(Effect.provide(Database.publicLayer(Redacted.make(url))))
     ), 20_000)
+
+  it.live("reads what is public, and nothing else that there is or will be", () =>
+    withStores((url) =>
+      Effect.gen(function*() {
+        const owner = yield* SqlClient.SqlClient
+        yield* owner`create table user_secrets (secret text)`
+        const tables = yield* owner<{ name: string }>`
+          select format('%I.%I', nspname, relname) as name
+          from pg_class
+          join pg_namespace on pg_namespace.oid = relnamespace
+          where relkind in ('r', 'p') and nspname in ('public', 'graphile_worker') and not relispartition`
+        const readable: Array<string> = []
+        const client = yield* Effect.provide(SqlClient.SqlClient, yield* Layer.build(publicPool(url)))
+        for (const { name } of tables) {
+          const state = yield* Effect.match(client`select from ${client.literal(name)} limit 1`, {
+            onFailure: Database.sqlState,
+            onSuccess: () => readable.push(name.replace("public.", ""))
+          })
+          if (typeof state !== "number") assert.strictEqual(state, "42501", name)
+        }
+        assert.includeMembers(readable, ["killmails", "attackers", "items", "characters", "statistics"])
+        for (const secret of ["user_secrets", "dead_letters", "redisq_queues", "rate_limits", "schema_migrations"]) {
+          assert.notInclude(readable, secret)
+        }
+        assert.notMatch(readable.join(), /user|session|token|webhook|graphile/)
+      })
+    ))
+
+  it.live("only reads where Postgres lets its user have no role for it", () =>
+    withStores((url) =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        const name = `owner_${randomBytes(6).toString("hex")}`
+        yield* Effect.acquireRelease(
+          sql`create role ${sql(name)} login`,
+          () => Effect.orDie(sql`drop role ${sql(name)}`)
+        )
+        const foreign = new URL(url)
+        foreign.username = name
+        yield* Effect.gen(function*() {
+          const owner = yield* SqlClient.SqlClient
+          const [refused] = yield* owner<{ refusal: string }>`select prepare_public_role('{killmails}') as refusal`
+          assert.match(refused!.refusal, /permission denied/)
+          assert.isFalse(yield* hasPublicRole)
+          const client = yield* Effect.provide(SqlClient.SqlClient, yield* Layer.build(publicPool(foreign.href)))
+          const [row] = yield* client<{ user: string; reads: string }>`
+            select current_user::text as user, current_setting('transaction_read_only') as reads`
+          assert.deepStrictEqual(row, { user: name, reads: "on" })
+        }).pipe(Effect.provide(Layer.fresh(Database.layer(Redacted.make(foreign.href)))), Effect.scoped)
+      })
+    ))
 })
+
+/** A pool of its own. */
+const publicPool = (url: string) => Layer.fresh(Database.publicLayer(Redacted.make(url)))
 
 const epoch = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`select id, system_identifier from epoch`)
 
