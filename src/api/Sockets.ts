@@ -1,0 +1,143 @@
+/**
+ * WebSockets as every protocol here has them: who may connect, how much a client may say and leave unread, pings, and the end
+ * of a connection.
+ */
+import { Effect } from "effect"
+import type { IncomingMessage } from "node:http"
+import type { Duplex } from "node:stream"
+import { type RawData, type WebSocket, WebSocketServer as Server } from "ws"
+import { refuse } from "./Problem.ts"
+
+/** Bytes of one message from a client; the largest that means something is far smaller. */
+const maxPayload = 64 * 1024
+/** Bytes that may wait for a slow client before it is cut off with 1013; it can resume. */
+const maxBuffered = 8 * 1024 * 1024
+/** Above this many waiting bytes a replay waits for its reader. */
+const replayBuffered = 512 * 1024
+/** Milliseconds between pings; a client that missed two is gone. */
+const pingMillis = 30_000
+/** Messages a minute from one client. */
+const messagesPerMinute = 120
+const maxConnections = 5000
+/** Milliseconds that a client which is cut off gets to read why. */
+const goodbyeMillis = 10_000
+/** Milliseconds that all clients get to answer the goodbye when the daemon stops. */
+const closingMillis = 1000
+
+export interface Connection {
+  readonly socket: WebSocket
+  /** Cuts off a client that does not read. */
+  readonly send: (message: string) => void
+  /** Ends when the socket has room again, so that a replay goes as fast as its reader. */
+  readonly drained: Effect.Effect<void>
+  /** The client is too slow: it is told so, and can resume. */
+  readonly cutOff: () => void
+}
+
+/** What a protocol makes of a connection. */
+export interface Conversation {
+  /** One message; what is no text is empty. */
+  readonly received: (text: string) => void
+  readonly closed: () => void
+}
+
+export interface Sockets {
+  /** Takes over a connection that asked for an upgrade. */
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+  /** Tells all clients to come back later; ends when they have gone. */
+  readonly close: Effect.Effect<void>
+}
+
+export interface Options {
+  readonly allowedOrigins: ReadonlyArray<string>
+  /** Of those that the client offers; `false` takes none of them. */
+  readonly chooseProtocol?: (offered: Set<string>) => string | false
+  readonly serve: (connection: Connection) => Conversation
+}
+
+export const make = ({ allowedOrigins, chooseProtocol, serve }: Options): Sockets => {
+  const server = new Server({
+    noServer: true,
+    maxPayload,
+    perMessageDeflate: false,
+    ...(chooseProtocol === undefined ? {} : { handleProtocols: chooseProtocol })
+  })
+
+  const accept = (socket: WebSocket) => {
+    let missedPongs = 0
+    let received = 0
+    const conversation = serve(connectionOn(socket))
+    const pings = setInterval(() => {
+      if (missedPongs++ >= 2) return socket.terminate()
+      socket.ping()
+      received = Math.max(0, received - messagesPerMinute * pingMillis / 60_000)
+    }, pingMillis)
+    socket.on("pong", () => {
+      missedPongs = 0
+    })
+    socket.on("message", (data: RawData, isBinary: boolean) => {
+      if (++received > messagesPerMinute) {
+        return socket.close(1008, `Wants at most ${messagesPerMinute} messages a minute.`)
+      }
+      conversation.received(isBinary ? "" : data.toString())
+    })
+    // ws reports a broken frame or an oversized message here and closes by itself.
+    socket.on("error", () => {})
+    socket.on("close", () => {
+      clearInterval(pings)
+      conversation.closed()
+    })
+  }
+
+  return {
+    upgrade: (request, socket, head) => {
+      if (!originAllowed(request, allowedOrigins)) {
+        return refuse(socket, 403, "This Origin may not connect; KILLMAILD_ALLOWED_ORIGINS lists those that may.")
+      }
+      if (server.clients.size >= maxConnections) {
+        return refuse(socket, 503, `There are ${maxConnections} connections already.`)
+      }
+      server.handleUpgrade(request, socket, head, accept)
+    },
+    close: Effect.callback<void>((resume) => {
+      for (const socket of server.clients) socket.close(1012, "The daemon restarts: resume shortly.")
+      const deadline = setTimeout(() => {
+        for (const socket of server.clients) socket.terminate()
+      }, closingMillis)
+      server.close(() => {
+        clearTimeout(deadline)
+        resume(Effect.void)
+      })
+    })
+  }
+}
+
+const connectionOn = (socket: WebSocket): Connection => {
+  const cutOff = () => {
+    socket.close(1013, "Too slow: resume after the last sequence you have.")
+    // The close frame waits behind the unread megabytes, and perhaps for ever.
+    setTimeout(() => socket.terminate(), goodbyeMillis).unref()
+  }
+  const drained: Effect.Effect<void> = Effect.suspend(() =>
+    socket.readyState === socket.OPEN && socket.bufferedAmount > replayBuffered
+      ? Effect.andThen(Effect.sleep("20 millis"), drained)
+      : Effect.void
+  )
+  return {
+    socket,
+    send: (message) => {
+      if (socket.readyState !== socket.OPEN) return
+      if (socket.bufferedAmount > maxBuffered) cutOff()
+      else socket.send(message)
+    },
+    drained,
+    cutOff
+  }
+}
+
+/** Programs send no Origin. A browser may connect from the very host it asks, or from where the operator allows. */
+const originAllowed = ({ headers }: IncomingMessage, allowed: ReadonlyArray<string>): boolean => {
+  const { host, origin } = headers
+  if (origin === undefined || allowed.includes("*") || allowed.includes(origin)) return true
+  return host !== undefined && URL.parse(origin)?.host === host.toLowerCase()
+}
