@@ -20,7 +20,7 @@ const entity = {
 const CharacterGroup = Schema.Struct({ main_character_id: Schema.Int, alts: Schema.Array(Schema.Int) })
   .annotate({ identifier: "CharacterGroup" })
 
-const Character = Schema.Struct({
+export const Character = Schema.Struct({
   character_id: Schema.Int,
   name: OptionalText,
   corporation_id: OptionalId,
@@ -32,7 +32,7 @@ const Character = Schema.Struct({
   names: NamesById
 }).annotate({ identifier: "Character" })
 
-const Corporation = Schema.Struct({
+export const Corporation = Schema.Struct({
   corporation_id: Schema.Int,
   name: OptionalText,
   ticker: OptionalText,
@@ -42,7 +42,7 @@ const Corporation = Schema.Struct({
   names: NamesById
 }).annotate({ identifier: "Corporation" })
 
-const Alliance = Schema.Struct({
+export const Alliance = Schema.Struct({
   alliance_id: Schema.Int,
   name: OptionalText,
   ticker: OptionalText,

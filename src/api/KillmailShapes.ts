@@ -9,13 +9,13 @@ export const Value = Schema.Struct({
   fitted: Schema.Finite,
   total: Schema.Finite,
   unpriced_items: Schema.Int
-}).annotate({ description: "In ISK, at the prices of the day of the kill" })
+}).annotate({ identifier: "Value", description: "In ISK, at the prices of the day of the kill" })
 
 const Damage = Schema.Struct({
   id: Schema.Int,
   damage_done: Schema.Finite,
   share: Schema.Finite.annotate({ description: "Of all damage done by attackers, 0 to 1" })
-})
+}).annotate({ identifier: "Damage" })
 
 const Analysis = Schema.Struct({
   attacker_count: Schema.Int,
@@ -23,7 +23,7 @@ const Analysis = Schema.Struct({
   characters: Schema.Array(Damage),
   corporations: Schema.Array(Damage),
   alliances: Schema.Array(Damage)
-}).annotate({ description: "Who did how much of the damage, most first" })
+}).annotate({ identifier: "Analysis", description: "Who did how much of the damage, most first" })
 
 /** What killmaild knows of a killmail besides ESI's body. */
 const knowledge = {

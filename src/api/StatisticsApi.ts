@@ -19,10 +19,14 @@ const counts = {
   isk_lost: Schema.Finite
 }
 
-const Statistics = Schema.Struct({
-  all: Schema.Struct(counts).annotate({ description: "Of all time" }),
-  months: Schema.Array(Schema.Struct({ month: Schema.String, ...counts })),
-  days: Schema.Array(Schema.Struct({ day: Schema.String, ...counts })).annotate({ description: "The last 400" })
+export const Statistics = Schema.Struct({
+  all: Schema.Struct(counts).annotate({ identifier: "Counts", description: "Of all time" }),
+  months: Schema.Array(
+    Schema.Struct({ month: Schema.String, ...counts }).annotate({ identifier: "MonthCounts" })
+  ),
+  days: Schema.Array(
+    Schema.Struct({ day: Schema.String, ...counts }).annotate({ identifier: "DayCounts" })
+  ).annotate({ description: "The last 400" })
 }).annotate({
   identifier: "Statistics",
   description: "Newest first, in UTC; a month or a day without a killmail is absent. Seconds behind the killmails"

@@ -39,10 +39,11 @@ export interface Item extends Schema.Struct.Type<typeof itemFields> {
 export const Item: Schema.Codec<Item> = Schema.Struct({
   ...itemFields,
   items: Schema.optionalKey(Schema.Array(Schema.suspend((): Schema.Codec<Item> => Item)))
-})
+}).annotate({ identifier: "Item" })
 
 /** Metres from the system's sun. Absent before November 2015. */
 export const Position = Schema.Struct({ x: Schema.Finite, y: Schema.Finite, z: Schema.Finite })
+  .annotate({ identifier: "Position" })
 
 export const Attacker = Schema.Struct({
   character_id: Schema.optionalKey(Id),
@@ -54,7 +55,7 @@ export const Attacker = Schema.Struct({
   damage_done: Count,
   final_blow: Schema.Boolean,
   security_status: Schema.Finite
-})
+}).annotate({ identifier: "Attacker" })
 export type Attacker = typeof Attacker.Type
 
 const Victim = Schema.Struct({
@@ -66,7 +67,7 @@ const Victim = Schema.Struct({
   damage_taken: Count,
   position: Schema.optionalKey(Position),
   items: Schema.optionalKey(Schema.Array(Item))
-})
+}).annotate({ identifier: "Victim" })
 
 /** ESI's body, field for field. Fields that ESI may add later are ignored. */
 export const Killmail = Schema.Struct({
