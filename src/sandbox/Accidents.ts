@@ -111,7 +111,8 @@ const own: Readonly<Record<UpstreamName, Readonly<Record<string, Accident>>>> = 
   zkillboard: {},
   everef: {},
   "static-data": {},
-  wanderer: {}
+  wanderer: {},
+  sso: {}
 }
 
 const oneMore = (field: string) => (body: string): string =>

@@ -22,10 +22,13 @@ export interface Census {
   readonly allianceOf: (corporationId: number) => number | undefined
   /** Deleted or closed. */
   readonly isGone: (id: number) => boolean
+  /** Whether a character has the role Director in its corporation. */
+  readonly isDirector: (characterId: number) => boolean
 
   readonly rename: (id: number, name: string) => void
   /** A character to another corporation, or a corporation to another alliance. */
   readonly move: (id: number, affiliation: Affiliation | { readonly alliance_id?: number }) => void
+  readonly appoint: (characterId: number, isDirector: boolean) => void
   /** A character is deleted, a corporation or alliance closed. */
   readonly end: (id: number) => void
   /** There never was such an id. */
@@ -34,11 +37,15 @@ export interface Census {
 
 const doomheim = 1_000_001
 
+/** Share of the characters. */
+const directors = 0.1
+
 export const censusOf = (seed: string): Census => {
   const renamed = new Map<number, string>()
   const moved = new Map<number, Affiliation | { readonly alliance_id?: number }>()
   const gone = new Set<number>()
   const never = new Set<number>()
+  const appointed = new Map<number, boolean>()
   let everybody: Residents | undefined
   const residents = () => everybody ??= residentsOf(seed)
 
@@ -67,8 +74,10 @@ export const censusOf = (seed: string): Census => {
     affiliationOf: (id) => gone.has(id) ? { corporation_id: doomheim } : affiliationNow(id),
     allianceOf: allianceNow,
     isGone: (id) => gone.has(id),
+    isDirector: (id) => appointed.get(id) ?? drawOf(seed, "director", id) < directors,
     rename: (id, name) => void renamed.set(id, name),
     move: (id, affiliation) => void moved.set(id, affiliation),
+    appoint: (id, isDirector) => void appointed.set(id, isDirector),
     end: (id) => void gone.add(id),
     forget: (id) => void never.add(id)
   }

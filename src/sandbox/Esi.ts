@@ -7,11 +7,13 @@ import { STATUS_CODES } from "node:http"
 import type { Killmail } from "../domain/Killmail.ts"
 import type { Census } from "./Census.ts"
 import { entityRoute, esiEntities, isQuestion, subjectsOf } from "./EsiEntities.ts"
+import { esiKillmails, involves, ownKillmailsRoute, type OwnMails, ownScopeOf } from "./EsiKillmails.ts"
 import { bucketOf, errorLimitOf } from "./EsiLimits.ts"
 import { esiMarkets } from "./EsiMarkets.ts"
 import { universeBody, universeFreshness, universeRoute } from "./EsiUniverse.ts"
 import type { Judge } from "./Judge.ts"
 import type { Market } from "./Market.ts"
+import type { SsoGrants } from "./SsoGrants.ts"
 import type { Universe } from "./Universe.ts"
 import { type Answer, type Ask, json, type Upstream } from "./Upstream.ts"
 
@@ -25,7 +27,14 @@ export interface Esi extends Upstream {
   readonly tranquility: (down: boolean) => void
 }
 
-export const esi = (universe: Universe, census: Census, market: Market, judge: Judge, speed: number): Esi => {
+export const esi = (
+  universe: Universe,
+  census: Census,
+  market: Market,
+  judge: Judge,
+  speed: number,
+  holderOf: SsoGrants["holderOf"] = () => undefined
+): Esi => {
   const taught = new Map<number, Map<string, Killmail>>()
   const killmailBucket = bucketOf("killmail", 3600, speed, judge)
   const statusBucket = bucketOf("status", 600, speed, judge)
@@ -35,6 +44,7 @@ export const esi = (universe: Universe, census: Census, market: Market, judge: J
 
   const answer = (ask: Ask): Answer => {
     const route = routeOf(ask.path)
+    if (route === "own killmails" && !isDown) return errorLimit.refusal(ask) ?? ownKillmails(ask, errorLimit)
     const limit = route === "killmail" ? killmailBucket : route === "status" ? statusBucket : errorLimit
     return errorLimit.refusal(ask) ?? limit.apply(ask, () => {
       if (isDown) return downtime(route === "status" ? 0 : failures++)
@@ -53,6 +63,7 @@ export const esi = (universe: Universe, census: Census, market: Market, judge: J
           return markets.history(ask, Number(historyRoute.exec(ask.path)![1]))
         case "market prices":
           return markets.prices(ask)
+        case "own killmails":
         case undefined:
           return json(404, { error: "Not found" })
       }
@@ -108,13 +119,21 @@ export const esi = (universe: Universe, census: Census, market: Market, judge: J
   const cachedNow = (ask: Ask, body: unknown, millis: number) => cached(ask, body, millis, new Date(ask.at))
   const markets = esiMarkets(market, judge, speed, cachedNow)
   const entities = esiEntities(census, speed, cachedNow)
+  const told = recentOf(universe)
+  const ownMails: OwnMails = (field, id, now) => [
+    ...told(now).filter(({ killmail }) => involves(killmail, field, id)),
+    ...[...taught.values()].flatMap((mails) =>
+      [...mails].flatMap(([hash, killmail]) => involves(killmail, field, id) ? [{ killmail, hash }] : [])
+    )
+  ]
+  const ownKillmails = esiKillmails(ownMails, census, holderOf, judge, speed, cachedNow)
 
   return {
     name: "esi",
     environment: ["KILLMAILD_ESI_URL", "/esi"],
     scopeOf: (path) => {
       const route = routeOf(path)
-      return route === "killmail" || route === "status" ? `esi ${route}` : "esi"
+      return route === "killmail" || route === "status" ? `esi ${route}` : ownScopeOf(path) ?? "esi"
     },
     answer,
     takesPost: isQuestion,
@@ -141,12 +160,28 @@ const routes = {
   status: statusRoute,
   universe: universeRoute,
   entity: entityRoute,
+  "own killmails": ownKillmailsRoute,
   "market history": historyRoute,
   "market prices": pricesRoute
 }
 
 const routeOf = (path: string): keyof typeof routes | undefined =>
   (Object.keys(routes) as ReadonlyArray<keyof typeof routes>).find((route) => routes[route].test(path))
+
+/** The clock's world tells every pilot their part of its newest mails. */
+const recentOf = (universe: Universe) => {
+  let head = universe.first - 1
+  let mails: ReadonlyArray<{ readonly killmail: Killmail; readonly hash: string }> = []
+  return (now: number) => {
+    if (universe.head(now) === head) return mails
+    head = universe.head(now)
+    mails = Array.from({ length: Math.min(1_000, head - universe.first + 1) }, (_, back) => {
+      const file = universe.file(head - back, now, false)
+      return file === "hole" || file.mail === undefined ? [] : [file.mail]
+    }).flat()
+    return mails
+  }
+}
 
 const elevenOClock = 11 * 3_600_000
 

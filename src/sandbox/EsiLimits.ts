@@ -14,7 +14,14 @@ export interface Limit {
 /** Buckets refill over a window of 15 minutes. */
 const bucketWindow = 15 * 60_000
 
-export const bucketOf = (group: string, tokens: number, speed: number, judge: Judge): Limit => {
+export const bucketOf = (
+  group: string,
+  tokens: number,
+  speed: number,
+  judge: Judge,
+  /** What a refusal pauses. */
+  scope = `esi ${group}`
+): Limit => {
   const windowMillis = Math.max(1, Math.round(bucketWindow / speed))
   const size = Math.max(1, Math.round(tokens * speed))
   const bucket = slidingWindow(size, windowMillis)
@@ -32,7 +39,7 @@ export const bucketOf = (group: string, tokens: number, speed: number, judge: Ju
         const retryAfter = { "retry-after": secondsHeader(wait, speed) }
         return {
           ...json(429, { error: "Rate limit exceeded" }, { ...headers(0, 0), ...retryAfter }),
-          pause: { scope: `esi ${group}`, millis: wait }
+          pause: { scope, millis: wait }
         }
       }
       const answer = respond()

@@ -91,4 +91,6 @@ const keyOf = ({ method, path, upstream }: Ask): string => `${method} /${upstrea
 
 /** A query that only serves to get around a cache does not make another thing; of a path with and without `/`, neither. */
 const quietKeyOf = (ask: Ask, subject: string): string =>
-  `${ask.client} ${ask.upstream}${subject.replace(/\/$/, "")} ${ask.query.get("type_id") ?? ""}`
+  `${ask.client} ${ask.upstream}${subject.replace(/\/$/, "")} ${ask.query.get("type_id") ?? ""} ${
+    ask.query.get("page") ?? ""
+  }`

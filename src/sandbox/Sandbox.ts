@@ -23,6 +23,7 @@ import { packagesOf, publishedPackages } from "./Packages.ts"
 import { r2z2 } from "./R2z2.ts"
 import { redisq } from "./Redisq.ts"
 import { listen, type Request } from "./Server.ts"
+import { type Sso, sso, ssoClient } from "./Sso.ts"
 import { type Publication, type Stage, stage } from "./Stage.ts"
 import { staticData } from "./StaticData.ts"
 import { clockMap, type MapUsers, wanderer } from "./Wanderer.ts"
@@ -81,6 +82,8 @@ export interface Sandbox {
   readonly publishMap: (users: MapUsers) => void
   /** Who is who, and how to change it. */
   readonly census: Census
+  /** What becomes of what pilots allowed at the SSO. */
+  readonly sso: Pick<Sso, "transfer" | "revokeAll">
   /** Scripted faults; the newest rule that replies wins. */
   readonly intercept: (rule: Rule) => void
   /** The client died, or its connections did: what it was answered may be lost, and it may ask for all of it again. */
@@ -119,7 +122,8 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
   const census = censusOf(seed)
   const history = manual === undefined ? clockHistory(seed) : manualDays
   const processed = manual === undefined ? eveKillFeed(universe, seed) : manualEveKill.feed
-  const ccp = esi(universe, census, market, judge, speed)
+  const signOn = sso(census, judge, seed, speed)
+  const ccp = esi(universe, census, market, judge, speed, signOn.holderOf)
   const upstreams = [
     ccp,
     r2z2(universe, history, judge, speed, seed),
@@ -129,7 +133,8 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
     zkbApi(manual === undefined ? killboardOf(universe) : () => killboard, judge, speed),
     everef(market, manual === undefined ? clockArchives(seed) : manualKillmails, judge, speed),
     staticData(),
-    wanderer(manual === undefined ? clockMap(seed, speed) : () => map, judge, speed)
+    wanderer(manual === undefined ? clockMap(seed, speed) : () => map, judge, speed),
+    signOn
   ]
   const server = yield* Effect.acquireRelease(
     attempt(() => listen(port, upstreams, judge, (ask) => script.replyTo(ask) ?? accident(ask))),
@@ -138,12 +143,13 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
 
   return {
     url: server.url,
-    environment: Object.fromEntries(
-      upstreams.map(({ accept, environment: [name, path] }) => [
+    environment: Object.fromEntries([
+      ...upstreams.map(({ accept, environment: [name, path] }) => [
         name,
         (accept === undefined ? server.url : server.url.replace("http", "ws")) + path
-      ])
-    ),
+      ]),
+      ["KILLMAILD_SSO_CLIENT_ID", ssoClient.id]
+    ]),
     violations: judge.violations,
     requests: server.requests,
     knowToEsi: (killmail, hash = hashOf(killmail)) => ccp.know(killmail, hash),
@@ -187,6 +193,7 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
       map = users
     },
     census,
+    sso: signOn,
     intercept: script.add,
     clientLost: judge.forget,
     tranquility: ccp.tranquility

@@ -15,6 +15,7 @@ export type UpstreamName =
   | "everef"
   | "static-data"
   | "wanderer"
+  | "sso"
 
 export interface Ask {
   readonly upstream: UpstreamName

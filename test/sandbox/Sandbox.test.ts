@@ -39,7 +39,9 @@ describe("the sandbox's port", () => {
         KILLMAILD_ZKILLBOARD_URL: `${url}/zkillboard`,
         KILLMAILD_EVEREF_URL: `${url}/everef`,
         KILLMAILD_SDE_URL: `${url}/static-data`,
-        KILLMAILD_WANDERER_URL: `${url}/wanderer`
+        KILLMAILD_WANDERER_URL: `${url}/wanderer`,
+        KILLMAILD_SSO_URL: `${url}/sso`,
+        KILLMAILD_SSO_CLIENT_ID: "5a0d1ce0f5a9d0b0c0ffee0000c0ffee"
       })
     }))
 
