@@ -1,6 +1,7 @@
 /** Reads what is known of a character, a corporation or an alliance. */
 import { Context, Effect, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
+import { pgArray } from "./PgArray.ts"
 
 /** Null is what is not known, or not there. */
 interface EntityRow {
@@ -35,54 +36,67 @@ export interface AllianceRow extends EntityRow {
 }
 
 type Find<Row> = (id: number) => Effect.Effect<Option.Option<Row>, SqlError.SqlError>
-
-const first = <Row>(rows: ReadonlyArray<Row>) => Option.fromNullishOr(rows[0])
+/** One statement for all; who is unknown is absent. */
+type FindAll<Row> = (ids: ReadonlyArray<number>) => Effect.Effect<ReadonlyMap<number, Row>, SqlError.SqlError>
 
 export class EntityReader extends Context.Service<EntityReader, {
   readonly character: Find<CharacterRow>
+  readonly characters: FindAll<CharacterRow>
   /** A players' one, or an NPC corporation of the static data. */
   readonly corporation: Find<CorporationRow>
+  readonly corporations: FindAll<CorporationRow>
   readonly alliance: Find<AllianceRow>
+  readonly alliances: FindAll<AllianceRow>
 }>()("killmaild/store/EntityReader") {
   static readonly layer = Layer.effect(
     EntityReader,
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
 
-      const character: Find<CharacterRow> = (id) =>
+      const characters: FindAll<CharacterRow> = (ids) =>
         Effect.map(
           sql<CharacterRow>`
             select character_id::float8, name, corporation_id::float8, alliance_id::float8, faction_id::float8,
               security_status, seen_at, refreshed_at, deleted_at
             from characters
-            where character_id = ${BigInt(id)}`,
-          first
+            where character_id = any(${pgArray(ids)}::bigint[])`,
+          (rows) => new Map(rows.map((row) => [row.character_id, row]))
         )
 
-      const corporation: Find<CorporationRow> = (id) =>
+      const corporations: FindAll<CorporationRow> = (ids) =>
         Effect.map(
           sql<CorporationRow>`
             select corporation_id::float8, name, ticker, alliance_id::float8, faction_id::float8, seen_at, refreshed_at,
               deleted_at
             from corporations
-            where corporation_id = ${BigInt(id)}
+            where corporation_id = any(${pgArray(ids)}::bigint[])
             union all
             select corporation_id, name, ticker, null, faction_id, null, null, null
             from npc_corporations
-            where corporation_id = ${BigInt(id)}`,
-          first
+            where corporation_id = any(${pgArray(ids)}::bigint[])`,
+          (rows) => new Map(rows.map((row) => [row.corporation_id, row]))
         )
 
-      const alliance: Find<AllianceRow> = (id) =>
+      const alliances: FindAll<AllianceRow> = (ids) =>
         Effect.map(
           sql<AllianceRow>`
             select alliance_id::float8, name, ticker, seen_at, refreshed_at, deleted_at
             from alliances
-            where alliance_id = ${BigInt(id)}`,
-          first
+            where alliance_id = any(${pgArray(ids)}::bigint[])`,
+          (rows) => new Map(rows.map((row) => [row.alliance_id, row]))
         )
 
-      return EntityReader.of({ character, corporation, alliance })
+      return EntityReader.of({
+        character: one(characters),
+        characters,
+        corporation: one(corporations),
+        corporations,
+        alliance: one(alliances),
+        alliances
+      })
     })
   )
 }
+
+const one = <Row>(find: FindAll<Row>): Find<Row> => (id) =>
+  Effect.map(find([id]), (rows) => Option.fromNullishOr(rows.get(id)))

@@ -3,6 +3,7 @@ import { Cache, Context, Effect, Layer } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Day } from "../domain/Market.ts"
 import { type Counter, counters, type Counts, type StatisticsKind } from "../domain/Statistics.ts"
+import { pgArray } from "./PgArray.ts"
 
 /** The newest first; a period without a killmail is absent. */
 export interface EntityStatistics {
@@ -33,6 +34,11 @@ const mostKept = 500
 export class StatisticsReader extends Context.Service<StatisticsReader, {
   /** Zeros for one that was on no killmail. */
   readonly of: (kind: StatisticsKind, id: number) => Effect.Effect<EntityStatistics, SqlError.SqlError>
+  /** The same of several, in one statement. */
+  readonly ofAll: (
+    kind: StatisticsKind,
+    ids: ReadonlyArray<number>
+  ) => Effect.Effect<ReadonlyMap<number, EntityStatistics>, SqlError.SqlError>
   /** The most first, of players' characters, corporations and alliances only; up to a minute old. */
   readonly top: (list: TopList) => Effect.Effect<ReadonlyArray<TopRow>, SqlError.SqlError>
 }>()("killmaild/store/StatisticsReader") {
@@ -41,20 +47,16 @@ export class StatisticsReader extends Context.Service<StatisticsReader, {
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
 
-      const of: StatisticsReader["Service"]["of"] = Effect.fn("StatisticsReader.of")(function*(kind, id) {
+      const ofAll: StatisticsReader["Service"]["ofAll"] = Effect.fn("StatisticsReader.ofAll")(function*(kind, ids) {
         const rows = yield* sql<Row>`
-          select period, start::text as start, ${sql.literal(counters.map((name) => `${name}::float8`).join(", "))}
+          select id::float8 as id, period, start::text as start,
+            ${sql.literal(counters.map((name) => `${name}::float8`).join(", "))}
           from statistics
-          where kind = ${kind}::statistics_kind and id = ${BigInt(id)}
+          where kind = ${kind}::statistics_kind and id = any(${pgArray(ids)}::bigint[])
             and (period <> 'day' or start > (now() at time zone 'UTC')::date - 400)
           order by statistics.start desc`
-        const those = (wanted: Row["period"]) => rows.filter(({ period }) => period === wanted)
-        const [all] = those("all")
-        return {
-          all: all === undefined ? nothing : countsOf(all),
-          months: those("month").map((row) => ({ month: row.start.slice(0, 7), ...countsOf(row) })),
-          days: those("day").map((row) => ({ day: row.start, ...countsOf(row) }))
-        }
+        const rowsOf = Map.groupBy(rows, ({ id }) => id)
+        return new Map(ids.map((id) => [id, statisticsOf(rowsOf.get(id) ?? [])]))
       })
 
       const read = Effect.fn("StatisticsReader.top")(function*({ by, days, kind, limit }: TopList) {
@@ -80,12 +82,17 @@ export class StatisticsReader extends Context.Service<StatisticsReader, {
       const top: StatisticsReader["Service"]["top"] = ({ by, days, kind, limit }) =>
         Cache.get(lists, JSON.stringify({ by, days, kind, limit }))
 
-      return StatisticsReader.of({ of, top })
+      return StatisticsReader.of({
+        of: (kind, id) => Effect.map(ofAll(kind, [id]), (found) => found.get(id)!),
+        ofAll,
+        top
+      })
     })
   )
 }
 
 interface Row extends Counts {
+  readonly id: number
   readonly period: "day" | "month" | "all"
   readonly start: Day
 }
@@ -94,3 +101,13 @@ const countsFrom = (count: (counter: Counter) => number) =>
   Object.fromEntries(counters.map((counter) => [counter, count(counter)])) as Record<Counter, number>
 const countsOf = (row: Row): Counts => countsFrom((counter) => row[counter])
 const nothing: Counts = countsFrom(() => 0)
+
+const statisticsOf = (rows: ReadonlyArray<Row>): EntityStatistics => {
+  const those = (wanted: Row["period"]) => rows.filter(({ period }) => period === wanted)
+  const [all] = those("all")
+  return {
+    all: all === undefined ? nothing : countsOf(all),
+    months: those("month").map((row) => ({ month: row.start.slice(0, 7), ...countsOf(row) })),
+    days: those("day").map((row) => ({ day: row.start, ...countsOf(row) }))
+  }
+}

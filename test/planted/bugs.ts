@@ -524,17 +524,17 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "slow client never cut off",
     breaks: "one client that does not read fills the memory",
-    file: "src/api/WebSocketServer.ts",
+    file: "src/api/Sockets.ts",
     changes: [[
-      "if (socket.bufferedAmount > maxBuffered) {",
-      "if (socket.bufferedAmount > maxBuffered * maxConnections) {"
+      "if (socket.bufferedAmount > maxBuffered) cutOff()",
+      "if (socket.bufferedAmount > maxBuffered * maxConnections) cutOff()"
     ]],
     caughtBy: ["test/api/WebSocket.test.ts", "that reads too slowly is cut off with 1013"]
   },
   {
     name: "Origin by its beginning",
     breaks: "a page of tools.example.evil.net reads in its visitor's name",
-    file: "src/api/WebSocketServer.ts",
+    file: "src/api/Sockets.ts",
     changes: [["allowed.includes(origin)", "allowed.some((one) => origin.startsWith(one))"]],
     caughtBy: ["test/api/WebSocket.test.ts", "may open /ws from the daemon's own origin"]
   },
