@@ -1,22 +1,13 @@
 /** What answers for characters, corporations and alliances. */
 import { Effect, Option } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { normaliseTime } from "../domain/Killmail.ts"
 import { CharacterGroups } from "../store/CharacterGroups.ts"
-import { type AllianceRow, EntityReader } from "../store/EntityReader.ts"
+import { EntityReader } from "../store/EntityReader.ts"
 import { Names } from "../store/Names.ts"
 import { Api } from "./Api.ts"
 import { BadRequest, Conflict, NotFound } from "./ApiErrors.ts"
+import { withTimes } from "./EntityTimes.ts"
 import { unavailable } from "./Unavailable.ts"
-
-/** As JSON writes it: to the second. */
-const times = <Row extends Pick<AllianceRow, "seen_at" | "refreshed_at" | "deleted_at">>(row: Row) => ({
-  ...row,
-  seen_at: timeOf(row.seen_at),
-  refreshed_at: timeOf(row.refreshed_at),
-  deleted_at: timeOf(row.deleted_at)
-})
-const timeOf = (time: Date | null): string | null => time === null ? null : normaliseTime(time.toISOString())
 
 const found = <Row>(kind: string, id: number, row: Option.Option<Row>) =>
   Option.isSome(row)
@@ -41,17 +32,17 @@ export const EntitiesHandlers = HttpApiBuilder.group(
         const { alliance_id, corporation_id, faction_id } = row
         const others = group === null ? [] : [group.main_character_id, ...group.alts]
         return {
-          ...times(row),
+          ...withTimes(row),
           group,
           names: yield* unavailable(namesOf(id, corporation_id, alliance_id, faction_id, ...others))
         }
       }),
       corporation: Effect.fnUntraced(function*({ params: { id } }) {
         const row = yield* found("corporation", id, yield* unavailable(reader.corporation(id)))
-        return { ...times(row), names: yield* unavailable(namesOf(id, row.alliance_id, row.faction_id)) }
+        return { ...withTimes(row), names: yield* unavailable(namesOf(id, row.alliance_id, row.faction_id)) }
       }),
       alliance: Effect.fnUntraced(function*({ params: { id } }) {
-        return times(yield* found("alliance", id, yield* unavailable(reader.alliance(id))))
+        return withTimes(yield* found("alliance", id, yield* unavailable(reader.alliance(id))))
       }),
       setGroup: Effect.fnUntraced(function*({ params: { id }, payload }) {
         if (payload.alts.includes(id)) {

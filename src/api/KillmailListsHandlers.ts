@@ -5,12 +5,12 @@ import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import type { KillmailRow } from "../domain/Document.ts"
 import type { Filter } from "../domain/Filter.ts"
-import { normaliseTime } from "../domain/Killmail.ts"
 import { type Included, shownIds, tableColumns, toSummary, toTableRow } from "../domain/Summary.ts"
 import { KillmailSearch, type Place, placeOf } from "../store/KillmailSearch.ts"
 import { Names } from "../store/Names.ts"
 import { Api } from "./Api.ts"
 import { BadRequest, NotAcceptable } from "./ApiErrors.ts"
+import { cursorOf, placeIn } from "./Cursor.ts"
 import { filterIn } from "./FilterQuery.ts"
 import { unavailable } from "./Unavailable.ts"
 
@@ -45,20 +45,6 @@ const formatFor = (accept = "*/*"): Format | undefined =>
     })
     .filter(({ format, quality }) => format !== undefined && quality > 0)
     .toSorted((a, b) => b.quality - a.quality)[0]?.format
-
-/** Seconds since 1970 and the id of the killmail that the page ended with. */
-const cursorOf = (row: KillmailRow): string => {
-  const { killmail_id, killmail_time } = placeOf(row)
-  return Buffer.from(`${Date.parse(killmail_time) / 1000}_${killmail_id}`).toString("base64url")
-}
-
-const placeIn = (cursor: string): Place | undefined => {
-  const match = /^(\d{1,10})_(\d{1,15})$/.exec(Buffer.from(cursor, "base64url").toString("latin1"))
-  return match === null ? undefined : {
-    killmail_time: normaliseTime(new Date(Number(match[1]) * 1000).toISOString()),
-    killmail_id: Number(match[2])
-  }
-}
 
 export const KillmailListsHandlers = HttpApiBuilder.group(
   Api,

@@ -19,6 +19,8 @@ export class JobPools extends Context.Service<JobPools, {
   /** Before the pool's first job; all its connections bear the application name, which is its process's alone. */
   readonly register: (poolId: string, applicationName: string) => Effect.Effect<void, SqlError.SqlError>
   readonly heartbeat: (applicationName: string) => Effect.Effect<void, SqlError.SqlError>
+  /** Processes that take jobs now, over all replicas. */
+  readonly living: Effect.Effect<number, SqlError.SqlError>
   /** Ids of jobs that were there at two crashes or more: one of them may be the cause. */
   readonly suspects: Effect.Effect<ReadonlySet<string>, SqlError.SqlError>
   /** Before a suspect runs, alone: a crash from here on is its own. */
@@ -47,6 +49,15 @@ export class JobPools extends Context.Service<JobPools, {
         Effect.asVoid(sql`
           update job_pools set heartbeat_at = clock_timestamp()
           where application_name = ${applicationName} and ended_at is null`)
+
+      const living = Effect.map(
+        sql<{ processes: number }>`
+          select count(distinct application_name)::int as processes
+          from job_pools
+          where ended_at is null
+            and heartbeat_at > clock_timestamp() - ${frozenMillis} * interval '1 millisecond'`,
+        ([row]) => row!.processes
+      )
 
       const suspects = Effect.map(
         sql<{ id: string }>`select job_id::text as id from job_crashes where crashes >= 2`,
@@ -110,7 +121,7 @@ export class JobPools extends Context.Service<JobPools, {
         return released + (late?.released ?? 0)
       })
 
-      return JobPools.of({ register, heartbeat, suspects, accuse, acquit, end, bury, sweep })
+      return JobPools.of({ register, heartbeat, living, suspects, accuse, acquit, end, bury, sweep })
     })
   )
 }
