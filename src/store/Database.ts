@@ -18,6 +18,7 @@ import createImports from "../../migrations/0011_create_imports.ts"
 import createRedisqQueues from "../../migrations/0012_create_redisq_queues.ts"
 import createStatistics from "../../migrations/0013_create_statistics.ts"
 import createPublicRole from "../../migrations/0014_create_public_role.ts"
+import createUsers from "../../migrations/0015_create_users.ts"
 import { crashPoint } from "../CrashPoint.ts"
 import { wellKnownPrices } from "../domain/WellKnownPrices.ts"
 import { createPartitions } from "./Maintenance.ts"
@@ -43,7 +44,8 @@ const migrations = Migrator.fromRecord({
   "0011_create_imports": createImports,
   "0012_create_redisq_queues": createRedisqQueues,
   "0013_create_statistics": createStatistics,
-  "0014_create_public_role": createPublicRole
+  "0014_create_public_role": createPublicRole,
+  "0015_create_users": createUsers
 })
 
 export const migrationsTable = "schema_migrations"
