@@ -3,6 +3,7 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Context, Effect, Layer, Option, Redacted } from "effect"
 import { join } from "node:path"
 import { AdminToken } from "./api/AdminToken.ts"
+import { ClientLimits } from "./api/ClientLimits.ts"
 import { Readiness } from "./api/Health.ts"
 import { Server } from "./api/Server.ts"
 import { WebSocketServer } from "./api/WebSocketServer.ts"
@@ -119,6 +120,7 @@ const api = Server.layer.pipe(
   Layer.provide(publicReads),
   Layer.provide(WebSocketServer.layer),
   Layer.provideMerge(LiveKillmails.layer),
+  Layer.provide(ClientLimits.layer),
   Layer.provide([AdminToken.layer, Submissions.layer, Appraiser.layer]),
   Layer.provide([Prices.layer, StaticData.layer])
 )

@@ -2,7 +2,8 @@
  * Every setting: its name, default, meaning and the values it takes. Read from the environment; a secret may also come
  * from the file that `<NAME>_FILE` names. README's table and `killmaild settings` are made from this list.
  */
-import { Context, Effect, Layer, Option, Redacted, Schema } from "effect"
+import { Context, Effect, Layer, Option, Redacted, Result, Schema } from "effect"
+import { IpNetwork, NetAddress } from "effect/net"
 import { readFileSync } from "node:fs"
 import { userInfo } from "node:os"
 
@@ -146,6 +147,27 @@ const listOf = <const A extends string>(
   }
 })
 
+const networkIn = (text: string): IpNetwork.IpNetwork | undefined =>
+  Result.getOrUndefined(
+    text.includes("/")
+      ? IpNetwork.fromString(text)
+      : Result.flatMap(NetAddress.ipFromString(text), (address) =>
+        IpNetwork.fromAddress(address, NetAddress.width(address)))
+  )
+
+/** A comma-separated list of addresses and networks. */
+const networks = (name: string, meaning: string): Setting<ReadonlyArray<IpNetwork.IpNetwork>> => {
+  const list = listOf<string>(name, "", undefined, meaning)
+  return {
+    ...list,
+    wants: "a comma-separated list of addresses or networks such as 127.0.0.1 or 10.0.0.0/8",
+    read: (value) => {
+      const parts = list.read(value)!.map(networkIn)
+      return parts.every((part) => part !== undefined) ? parts : undefined
+    }
+  }
+}
+
 export const feedNames = ["r2z2", "evekill", "evekill_ws", "redisq"] as const
 export type FeedName = typeof feedNames[number]
 
@@ -158,6 +180,22 @@ const samplerNames = [
   "parentbased_traceidratio"
 ] as const
 export type SamplerName = typeof samplerNames[number]
+
+/** A key of AES-256, by the id under which what it encrypted is remembered. */
+export interface EncryptionKey {
+  readonly id: string
+  readonly key: Uint8Array
+}
+
+/** Written `id:base64,…`; undefined for what is no such list. */
+export const keysIn = (list: string): ReadonlyArray<EncryptionKey> | undefined => {
+  const keys = list.split(",").map((part) => {
+    const [, id, text] = /^\s*(\w{1,32}):([\w+/-]{43}=?)\s*$/.exec(part) ?? []
+    return id === undefined ? undefined : { id, key: Buffer.from(text!, "base64") }
+  })
+  const fits = keys.every((key) => key?.key.length === 32) && new Set(keys.map((key) => key?.id)).size === keys.length
+  return fits ? keys as ReadonlyArray<EncryptionKey> : undefined
+}
 
 /** Clients decode the parts of a URL, and a lone `%` in a password would end them. */
 const isPercentEncoded = (value: string): boolean => !/%(?![0-9a-fA-F]{2})/.test(value)
@@ -216,7 +254,23 @@ const definitions = {
     "KILLMAILD_ALLOWED_ORIGINS",
     "",
     undefined,
-    "browser origins that may open a WebSocket, `*` for all; same-origin always may"
+    "origins whose pages may read answers in a browser and open a WebSocket, `*` for all; our own always may"
+  ),
+  publicUrl: url(
+    "KILLMAILD_PUBLIC_URL",
+    "",
+    ["https:", "http:"],
+    "where browsers find this daemon when a proxy is before it; with https:// they are told to come by nothing else"
+  ),
+  trustedProxies: networks(
+    "KILLMAILD_TRUSTED_PROXIES",
+    "proxies whose X-Forwarded-For is believed: addresses or networks, such as 127.0.0.1,10.0.0.0/8"
+  ),
+  rateLimit: number(
+    "KILLMAILD_RATE_LIMIT",
+    "1200",
+    { min: 0, max: 1_000_000, whole: true },
+    "requests a minute that one client may make of this process, 0 for no limit; this machine and the operator have none"
   ),
   feeds: listOf("KILLMAILD_FEEDS", "r2z2,evekill", feedNames, "where to hear of killmails"),
   r2z2Rate: number(
@@ -317,6 +371,41 @@ const definitions = {
   ),
   wandererSlug: text("KILLMAILD_WANDERER_SLUG", "", "the map's slug, as its address ends; unset: no map"),
   wandererKey: secret("KILLMAILD_WANDERER_KEY", "the map's public API key, from its settings in Wanderer"),
+  ssoUrl: baseUrl("KILLMAILD_SSO_URL", "https://login.eveonline.com", "EVE's SSO, where pilots sign in"),
+  ssoClientId: text(
+    "KILLMAILD_SSO_CLIENT_ID",
+    "",
+    "of the application that you registered at developers.eveonline.com; unset: nobody can sign in"
+  ),
+  ssoClientSecret: secret(
+    "KILLMAILD_SSO_CLIENT_SECRET",
+    "its secret key; unset: it is a public client, which PKCE allows"
+  ),
+  ssoCallbackUrl: url(
+    "KILLMAILD_SSO_CALLBACK_URL",
+    "",
+    ["https:", "http:"],
+    "its callback as registered; unset: `/api/v1/auth/callback` at KILLMAILD_PUBLIC_URL or, without that, on this machine"
+  ),
+  appRedirects: listOf<string>(
+    "KILLMAILD_APP_REDIRECTS",
+    "",
+    undefined,
+    "where apps may be sent after a sign-in, such as org.example.app:/signed-in, exactly; those on a pilot's own machine always may"
+  ),
+  encryptionKeys: {
+    ...secret(
+      "KILLMAILD_ENCRYPTION_KEYS",
+      "keys of the pilots' tokens, `id:base64,…`, 32 bytes each; the first one encrypts. Unset: generated into the data directory as `encryption-keys`"
+    ),
+    wants: "a comma-separated list of id:base64, each id of letters and digits once, each key of 32 bytes",
+    read: (value: string) =>
+      value === ""
+        ? Option.none<Redacted.Redacted>()
+        : keysIn(value) === undefined
+        ? undefined
+        : Option.some(Redacted.make(value))
+  },
   logFormat: oneOf("KILLMAILD_LOG_FORMAT", "pretty", ["pretty", "json"], "how log lines are written to standard error"),
   logLevel: oneOf(
     "KILLMAILD_LOG_LEVEL",
@@ -404,14 +493,22 @@ const checkTogether = Effect.fnUntraced(function*(values: Values) {
     )
   }
   const mappers = values.wandererSlug === "" ? [] : [values.wandererUrl]
+  const identities = values.ssoClientId === "" ? [] : [values.ssoUrl]
   const { esiUrl, evekillUrl, everefUrl, r2z2Url, sdeUrl, zkillboardUrl } = values
-  const remote = [esiUrl, r2z2Url, sdeUrl, everefUrl, evekillUrl, zkillboardUrl, ...mappers].find((upstream) =>
-    !isLoopback(upstream)
-  )
+  const remote = [esiUrl, r2z2Url, sdeUrl, everefUrl, evekillUrl, zkillboardUrl, ...mappers, ...identities].find((
+    upstream
+  ) => !isLoopback(upstream))
   if (values.scheduleSpeed > 1 && remote !== undefined) {
     return yield* refuse(
       "KILLMAILD_SCHEDULE_SPEED",
       `got ${values.scheduleSpeed}, wants at most 1 for ${remote.host}: it shortens pauses that upstreams may insist on.`
+    )
+  }
+  const callback = Option.getOrUndefined(values.ssoCallbackUrl) ?? Option.getOrUndefined(values.publicUrl)
+  if (values.ssoClientId !== "" && callback?.protocol === "http:" && !isLoopback(callback)) {
+    return yield* refuse(
+      Option.isSome(values.ssoCallbackUrl) ? "KILLMAILD_SSO_CALLBACK_URL" : "KILLMAILD_PUBLIC_URL",
+      `got ${callback.href}, wants https://, because KILLMAILD_SSO_CLIENT_ID is set: who signs in sends secrets.`
     )
   }
   if ((values.wandererSlug === "") !== Option.isNone(values.wandererKey)) {

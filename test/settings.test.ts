@@ -3,7 +3,7 @@ import { Effect, Option, Redacted } from "effect"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { describeSettings, isLoopback, Settings, upstreamOf, userAgentFor } from "../src/Settings.ts"
+import { describeSettings, isLoopback, keysIn, Settings, upstreamOf, userAgentFor } from "../src/Settings.ts"
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -12,6 +12,9 @@ const refusal = (env: Environment) => Effect.flip(read(env))
 
 /** Settings of which not every text will do, with one that will not. */
 const malformed: Environment = {
+  KILLMAILD_PUBLIC_URL: "kills.example.org",
+  KILLMAILD_TRUSTED_PROXIES: "10.0.0.0/8,10.0.0.1/8",
+  KILLMAILD_RATE_LIMIT: "-1",
   DATABASE_URL: "localhost/killmaild",
   KILLMAILD_DATA_DIR: "",
   KILLMAILD_HOST: " ",
@@ -35,6 +38,9 @@ const malformed: Environment = {
   KILLMAILD_EVEREF_URL: "data.everef.net",
   KILLMAILD_SDE_URL: "developers.eveonline.com",
   KILLMAILD_WANDERER_URL: "wanderer.ltd",
+  KILLMAILD_SSO_URL: "login.eveonline.com",
+  KILLMAILD_SSO_CALLBACK_URL: "/callback",
+  KILLMAILD_ENCRYPTION_KEYS: "1:c2hvcnQ=",
   KILLMAILD_LOG_FORMAT: "xml",
   KILLMAILD_ACCESS_LOG: "some",
   KILLMAILD_LOG_LEVEL: "loud",
@@ -48,6 +54,9 @@ const anything = [
   "KILLMAILD_ALLOWED_ORIGINS",
   "KILLMAILD_WANDERER_SLUG",
   "KILLMAILD_WANDERER_KEY",
+  "KILLMAILD_SSO_CLIENT_ID",
+  "KILLMAILD_SSO_CLIENT_SECRET",
+  "KILLMAILD_APP_REDIRECTS",
   "OTEL_SERVICE_NAME"
 ]
 
@@ -121,6 +130,25 @@ describe("settings", () => {
         "KILLMAILD_WANDERER_SLUG: is unset, wants that of the map, because KILLMAILD_WANDERER_KEY is set."
       )
       assert.strictEqual((yield* read({ ...slug, ...key })).wandererSlug, "home")
+    }))
+
+  it.effect("hold keys of 32 bytes, each id once", () =>
+    Effect.gen(function*() {
+      const key = Buffer.alloc(32, 7).toString("base64")
+      const { encryptionKeys } = yield* read({ KILLMAILD_ENCRYPTION_KEYS: `new:${key}, old:${key}` })
+      assert.notInclude(JSON.stringify(encryptionKeys), key)
+      assert.deepStrictEqual(keysIn(`new:${key}`), [{ id: "new", key: Buffer.alloc(32, 7) }])
+      yield* refusal({ KILLMAILD_ENCRYPTION_KEYS: `same:${key},same:${key}` })
+    }))
+
+  it.effect("let nobody sign in where secrets would go through the air", () =>
+    Effect.gen(function*() {
+      const signIn = { KILLMAILD_SSO_CLIENT_ID: "any" }
+      const { message } = yield* refusal({ ...signIn, KILLMAILD_PUBLIC_URL: "http://kb.example.org" })
+      assert.match(message, /^KILLMAILD_PUBLIC_URL: got http:\/\/kb\.example\.org\/, wants https:\/\/, /)
+      yield* refusal({ ...signIn, KILLMAILD_SSO_CALLBACK_URL: "http://kb.example.org/back" })
+      yield* read({ ...signIn, KILLMAILD_PUBLIC_URL: "https://kb.example.org" })
+      yield* read({ ...signIn, KILLMAILD_PUBLIC_URL: "http://127.0.0.1:8080" })
     }))
 
   it.effect("hold the real R2Z2 to 15 requests a second and 6 s between polls, and no other host", () =>

@@ -2,6 +2,7 @@
 import { Effect, Metric } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { Settings } from "../Settings.ts"
+import { clientOf } from "./ClientAddress.ts"
 
 const requests = Metric.counter("killmaild_http_requests_total", {
   description: "HTTP requests answered, by method and status; `aborted` where the client left before the end",
@@ -14,13 +15,13 @@ const requestSeconds = Metric.histogram("killmaild_http_request_seconds", {
 
 /** Hears of each request when it begins. Paths are logged without their query, which is the client's own business. */
 export const observer = Effect.gen(function*() {
-  const { accessLog } = yield* Settings
+  const { accessLog, trustedProxies } = yield* Settings
   const run = Effect.runForkWith(yield* Effect.context<never>())
   return (request: IncomingMessage, response: ServerResponse): void => {
     const begun = performance.now()
     response.once("close", () => {
       const seconds = (performance.now() - begun) / 1000
-      const { method = "", socket } = request
+      const { method = "" } = request
       const status = response.writableFinished ? String(response.statusCode) : "aborted"
       const path = (request.url ?? "").split("?", 1)[0]
       const isStream = String(response.getHeader("content-type")).startsWith("text/event-stream")
@@ -33,7 +34,7 @@ export const observer = Effect.gen(function*() {
             path,
             status,
             milliseconds: Math.round(seconds * 1000),
-            client: socket.remoteAddress,
+            client: clientOf(request, trustedProxies),
             user_agent: request.headers["user-agent"]
           })
           : Effect.void

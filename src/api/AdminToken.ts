@@ -26,6 +26,10 @@ export class AdminToken extends Context.Service<AdminToken, {
   )
 }
 
+/** The token of `Authorization: Bearer …`; empty without one. */
+export const bearerIn = (authorization: string | undefined): string =>
+  /^Bearer (.+)$/i.exec(authorization ?? "")?.[1] ?? ""
+
 /** Digests have one length, so that the comparison tells nothing of the token's. */
 const digestOf = (text: string): Buffer => createHash("sha256").update(text).digest()
 

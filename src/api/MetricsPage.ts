@@ -10,7 +10,8 @@ import { Maintenance } from "../store/Maintenance.ts"
 import { RateLimits } from "../store/RateLimits.ts"
 import { StatisticsStore } from "../store/StatisticsStore.ts"
 import { MetricSources } from "../telemetry/MetricSources.ts"
-import { AdminToken } from "./AdminToken.ts"
+import { AdminToken, bearerIn } from "./AdminToken.ts"
+import { isLocal } from "./ClientAddress.ts"
 import { problem } from "./Problem.ts"
 import * as ProcessMetrics from "./ProcessMetrics.ts"
 
@@ -46,21 +47,12 @@ const states = ["waiting", "scheduled", "active", "failed"] as const
 /** The database must answer within this, or the page goes without what it would have said. */
 const deadline = "2 seconds"
 
-const loopback = /^(::1|127\.|::ffff:127\.)/
-/** What a reverse proxy adds: then a near address says nothing of who asks. */
-const forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"]
-
 /** This machine may read the page, and the operator from anywhere. */
 export const mayRead = (
   address: Option.Option<string>,
   headers: Headers.Headers,
   token: AdminToken["Service"]
-): boolean => {
-  const isNear = Option.exists(address, (text) => loopback.test(text)) &&
-    !forwarded.some((name) => headers[name] !== undefined)
-  const bearer = /^Bearer (.+)$/i.exec(headers["authorization"] ?? "")?.[1]
-  return isNear || (bearer !== undefined && token.matches(bearer))
-}
+): boolean => isLocal(Option.getOrUndefined(address), headers) || token.matches(bearerIn(headers["authorization"]))
 
 export const layer = HttpRouter.use(Effect.fnUntraced(function*(router) {
   const queue = yield* JobQueue

@@ -12,8 +12,10 @@ export const maxBodyBytes = 1_000_000
 const details: Readonly<Record<number, string>> = {
   400: "The request cannot be read.",
   404: "There is nothing here; /docs lists what there is.",
+  408: "The request did not come in time.",
   413: `Wants a body of at most ${maxBodyBytes} bytes.`,
   415: "Wants a body of JSON (Content-Type: application/json).",
+  431: "Wants fewer or shorter headers.",
   500: "That is a fault of killmaild; its log says more.",
   503: "killmaild cannot answer now; try again shortly."
 }
@@ -29,14 +31,20 @@ export const problem = (status: number, detail?: string): HttpServerResponse.Htt
   HttpServerResponse.jsonUnsafe(bodyOf(status, detail), { status, contentType: ProblemDetails.contentType })
 
 /** The same on a connection that asked for an upgrade; it ends. */
-export const refuse = (socket: Duplex, status: number, detail?: string): void => {
+export const refuse = (
+  socket: Duplex,
+  status: number,
+  detail?: string,
+  headers: Readonly<Record<string, string>> = {}
+): void => {
   const body = JSON.stringify(bodyOf(status, detail))
-  socket.end(
-    `HTTP/1.1 ${status} ${
-      STATUS_CODES[status]
-    }\r\nConnection: close\r\nContent-Type: ${ProblemDetails.contentType}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
-  )
+  const lines = Object.entries({
+    "Connection": "close",
+    "Content-Type": ProblemDetails.contentType,
+    "Content-Length": String(Buffer.byteLength(body)),
+    ...headers
+  }).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n${body}`)
 }
 
 /** The library's own refusals have no body, or a text. */
@@ -53,6 +61,16 @@ const notThere = ({ method, url }: HttpServerRequest.HttpServerRequest) => {
   const allow = methods.join(", ")
   return HttpServerResponse.setHeader(problem(405, `${method}: wants ${allow} here.`), "allow", allow)
 }
+
+/** Longer than any answer takes to begin: a poll of RedisQ's kind waits for 10 seconds, and then asks the database. */
+const answerDeadline = "20 seconds"
+
+/** An answer that does not begin in time is given up. */
+export const withDeadline = <E, R>(app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>) =>
+  Effect.timeoutOrElse(app, {
+    duration: answerDeadline,
+    orElse: () => Effect.succeed(problem(503, `There was no answer within ${answerDeadline}; try again shortly.`))
+  })
 
 /** Who may not in is told how to show who it is. */
 const withChallenge = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse =>

@@ -1,6 +1,6 @@
 /** One port: the HTTP interface, health, metrics, and the sockets of `/ws`. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import { ByteSize, Context, Effect, Exit, Layer, Schema, Scope } from "effect"
+import { ByteSize, Context, Effect, Exit, Layer, Option, Schema, Scope } from "effect"
 import { HttpIncomingMessage, HttpMiddleware, HttpRouter } from "effect/http"
 import { HttpApiScalar } from "effect/http-api"
 import { createServer, type Server as NodeServer } from "node:http"
@@ -9,13 +9,17 @@ import { Settings } from "../Settings.ts"
 import * as AccessLog from "./AccessLog.ts"
 import { Api } from "./Api.ts"
 import { withCaching } from "./Caching.ts"
+import { ClientLimits, withClientLimits } from "./ClientLimits.ts"
+import { withCors } from "./Cors.ts"
 import { drainOf } from "./Drain.ts"
 import * as Handlers from "./Handlers.ts"
 import * as Health from "./Health.ts"
+import { refuseMalformed } from "./Malformed.ts"
 import * as MetricsPage from "./MetricsPage.ts"
-import { maxBodyBytes, problem, refuse, withProblems } from "./Problem.ts"
+import { maxBodyBytes, problem, refuse, withDeadline, withProblems } from "./Problem.ts"
 import * as R2z2 from "./R2z2.ts"
 import * as Redisq from "./Redisq.ts"
+import { withSecurityHeaders } from "./SecurityHeaders.ts"
 import { WebSocketServer } from "./WebSocketServer.ts"
 
 /** The address cannot be listened on. Stops the start. */
@@ -40,31 +44,49 @@ const compressed = HttpMiddleware.compression({
 /** What machines ask every few seconds makes no traces. */
 const isPolled = ({ url }: { readonly url: string }): boolean => /^\/(health\/|metrics)/.test(url)
 
+/** Milliseconds that a client gets to send its headers, all of a request, and between looks at who has had its time. */
+const patience = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 2000 }
+/** Milliseconds in which nothing is sent or read; streams of events send a ping more often. */
+const idleMillis = 60_000
+
 /** Where the daemon can be reached. */
 export class Server extends Context.Service<Server, { readonly url: string }>()("killmaild/api/Server") {
   static readonly layer = Layer.effect(
     Server,
     Effect.gen(function*() {
-      const { host, port } = yield* Settings
+      const { allowedOrigins, host, port, publicUrl } = yield* Settings
+      const limits = yield* ClientLimits
       const webSockets = yield* WebSocketServer
       const readiness = yield* Health.Readiness
       const app = yield* HttpRouter.toHttpEffect(routes)
+      const guarded = withProblems(withDeadline(app)).pipe(
+        withClientLimits(limits),
+        withCaching,
+        withSecurityHeaders(Option.exists(publicUrl, ({ protocol }) => protocol === "https:")),
+        withCors(allowedOrigins),
+        compressed
+      )
       // Of the requests alone: what of them is still under way when it closes, after the server's end, is cut off.
       const requests = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
-      const handler = yield* NodeHttpServer.makeHandler(compressed(withCaching(withProblems(app))), { scope: requests })
+      const handler = yield* NodeHttpServer.makeHandler(guarded, { scope: requests })
         .pipe(
           Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxBodyBytes)),
           Effect.provideService(HttpMiddleware.TracerDisabledWhen, isPolled)
         )
 
-      const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 })
+      const server = createServer(patience)
+      // Of a client that reads nothing of what it asked for.
+      server.timeout = idleMillis
       const drain = drainOf(server)
+      refuseMalformed(server)
       server.on("request", yield* AccessLog.observer)
       server.on("request", handler)
       server.on("upgrade", (request, socket, head) => {
         socket.on("error", () => socket.destroy())
         const path = URL.parse(request.url ?? "/", "http://localhost")?.pathname
-        if (path === "/ws") webSockets.upgrade(request, socket, head)
+        const { headers, refusal } = limits.admit(request, socket)
+        if (refusal !== undefined) refuse(socket, 429, refusal, headers)
+        else if (path === "/ws") webSockets.upgrade(request, socket, head)
         else refuse(socket, 404)
       })
       // Together: the server ends only when all of its connections have, and those of `/ws` are among them.
