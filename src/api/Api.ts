@@ -4,6 +4,7 @@ import { version } from "../Settings.ts"
 import { EntitiesApi } from "./EntitiesApi.ts"
 import { KillmailListsApi } from "./KillmailListsApi.ts"
 import { KillmailsApi } from "./KillmailsApi.ts"
+import { withSharedResponses } from "./SharedResponses.ts"
 import { StatisticsApi } from "./StatisticsApi.ts"
 import { StreamApi } from "./StreamApi.ts"
 import { SystemApi } from "./SystemApi.ts"
@@ -19,6 +20,7 @@ export class Api extends HttpApi.make("killmaild")
   .annotateMerge(OpenApi.annotations({
     title: "killmaild",
     version,
-    description: "Your own copy of EVE Online's killmails. Errors are RFC 9457 problem details."
+    description: "Your own copy of EVE Online's killmails. Errors are RFC 9457 problem details.",
+    transform: withSharedResponses
   }))
 {}
