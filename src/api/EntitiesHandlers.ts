@@ -28,7 +28,7 @@ export const EntitiesHandlers = HttpApiBuilder.group(
     return handlers.handleAll({
       character: Effect.fnUntraced(function*({ params: { id } }) {
         const row = yield* found("character", id, yield* unavailable(reader.character(id)))
-        const group = Option.getOrNull(yield* unavailable(groups.groupOf(id)))
+        const group = Option.getOrNull(yield* unavailable(reader.group(id)))
         const { alliance_id, corporation_id, faction_id } = row
         const others = group === null ? [] : [group.main_character_id, ...group.alts]
         return {

@@ -15,8 +15,6 @@ export interface Grouped {
 }
 
 export class CharacterGroups extends Context.Service<CharacterGroups, {
-  /** The group that a main or an alt is in. */
-  readonly groupOf: (characterId: number) => Effect.Effect<Option.Option<CharacterGroup>, SqlError.SqlError>
   /**
    * Makes these the alts of this main, and no others; without alts there is no group any more. Returns somebody who is in
    * another group: then nothing has changed.
@@ -27,18 +25,6 @@ export class CharacterGroups extends Context.Service<CharacterGroups, {
     CharacterGroups,
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
-
-      const groupOf: CharacterGroups["Service"]["groupOf"] = (characterId) =>
-        Effect.map(
-          sql<CharacterGroup>`
-            select main_character_id::float8, json_agg(character_id order by character_id) as alts
-            from character_groups
-            where main_character_id = coalesce(
-              (select main_character_id from character_groups where character_id = ${BigInt(characterId)}),
-              ${BigInt(characterId)})
-            group by main_character_id`,
-          ([group]) => Option.fromNullishOr(group)
-        )
 
       const set: CharacterGroups["Service"]["set"] = ({ alts, main_character_id }) =>
         sql.withTransaction(Effect.gen(function*() {
@@ -61,7 +47,7 @@ export class CharacterGroups extends Context.Service<CharacterGroups, {
           return Option.none<Grouped>()
         }))
 
-      return CharacterGroups.of({ groupOf, set })
+      return CharacterGroups.of({ set })
     })
   )
 }

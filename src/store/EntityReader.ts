@@ -1,6 +1,7 @@
-/** Reads what is known of a character, a corporation or an alliance. */
+/** Reads what is known of characters, corporations and alliances. */
 import { Context, Effect, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
+import type { CharacterGroup } from "./CharacterGroups.ts"
 import { pgArray } from "./PgArray.ts"
 
 /** Null is what is not known, or not there. */
@@ -42,6 +43,9 @@ type FindAll<Row> = (ids: ReadonlyArray<number>) => Effect.Effect<ReadonlyMap<nu
 export class EntityReader extends Context.Service<EntityReader, {
   readonly character: Find<CharacterRow>
   readonly characters: FindAll<CharacterRow>
+  /** The group that a main or an alt is in. */
+  readonly group: Find<CharacterGroup>
+  readonly groups: FindAll<CharacterGroup>
   /** A players' one, or an NPC corporation of the static data. */
   readonly corporation: Find<CorporationRow>
   readonly corporations: FindAll<CorporationRow>
@@ -61,6 +65,22 @@ export class EntityReader extends Context.Service<EntityReader, {
             from characters
             where character_id = any(${pgArray(ids)}::bigint[])`,
           (rows) => new Map(rows.map((row) => [row.character_id, row]))
+        )
+
+      const groups: FindAll<CharacterGroup> = (ids) =>
+        Effect.map(
+          sql<CharacterGroup & { readonly character_id: number }>`
+            with wanted as (
+              select id as character_id, coalesce(main_character_id, id) as main_character_id
+              from unnest(${pgArray(ids)}::bigint[]) asked(id)
+              left join character_groups on character_groups.character_id = asked.id
+            )
+            select wanted.character_id::float8, main_character_id::float8,
+              json_agg(character_groups.character_id order by character_groups.character_id) as alts
+            from wanted
+            join character_groups using (main_character_id)
+            group by wanted.character_id, main_character_id`,
+          (rows) => new Map(rows.map(({ character_id, ...group }) => [character_id, group]))
         )
 
       const corporations: FindAll<CorporationRow> = (ids) =>
@@ -89,6 +109,8 @@ export class EntityReader extends Context.Service<EntityReader, {
       return EntityReader.of({
         character: one(characters),
         characters,
+        group: one(groups),
+        groups,
         corporation: one(corporations),
         corporations,
         alliance: one(alliances),

@@ -6,6 +6,7 @@ import { JobQueue } from "../../src/jobs/JobQueue.ts"
 import { StaticData } from "../../src/static-data/StaticData.ts"
 import { CharacterGroups } from "../../src/store/CharacterGroups.ts"
 import * as Database from "../../src/store/Database.ts"
+import { EntityReader } from "../../src/store/EntityReader.ts"
 import { EntityStore } from "../../src/store/EntityStore.ts"
 import { FeedStore } from "../../src/store/FeedStore.ts"
 import { Gaps } from "../../src/store/Gaps.ts"
@@ -25,6 +26,7 @@ export type Stores = PgClient.PgClient | SqlClient.SqlClient | Layer.Success<typ
 
 const stores = Layer.mergeAll(
   CharacterGroups.layer,
+  EntityReader.layer,
   EntityStore.layer,
   FeedStore.layer,
   Gaps.layer,
