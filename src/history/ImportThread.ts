@@ -36,7 +36,7 @@ const { applicationName, databaseUrl } = workerData as ThreadData
 const url = Redacted.make(databaseUrl)
 
 const runtime = ManagedRuntime.make(
-  Layer.mergeAll(Appraiser.layer, KillmailCopy.layer(url, applicationName)).pipe(
+  Layer.mergeAll(Appraiser.layer, KillmailCopy.layer).pipe(
     Layer.provide([Prices.layer, StaticData.layer]),
     Layer.provideMerge(
       Layer.mergeAll(PriceStore.layer, StaticDataStore.layer, Imports.layer, FeedStore.layer, JobQueue.layer)

@@ -5,7 +5,7 @@
 import { type Cause, Context, Deferred, Effect, Fiber, Layer, Queue, Schema, type Tracer } from "effect"
 import type { SqlError } from "effect/sql"
 import { isBadRow } from "../store/Database.ts"
-import { KillmailStore, type NewKillmail, type Receipt } from "../store/KillmailStore.ts"
+import { KillmailStore, type NewKillmail, type Receipt, writers } from "../store/KillmailStore.ts"
 import { traceparentOf } from "../telemetry/TraceContext.ts"
 
 /** The daemon is stopping: nothing was stored, the job comes back. */
@@ -13,8 +13,6 @@ export class RecorderClosed extends Schema.TaggedError<RecorderClosed>()("Record
 
 /** Killmails in one transaction at most; larger ones were no faster. */
 export const maxBatch = 100
-/** Transactions at a time: one writes rows while the other commits. A third gained nothing on two cores. */
-export const writers = 2
 
 interface Request {
   readonly mail: NewKillmail

@@ -7,6 +7,7 @@ import type { Isk } from "../domain/Isk.ts"
 /** Milliseconds from 1970 to 2000, where Postgres counts from. */
 const postgresEpoch = 946_684_800_000
 const textOid = 25
+const jsonbVersion = 1
 const signature = Buffer.from("PGCOPY\n\u00ff\r\n\0\0\0\0\0\0\0\0\0", "latin1")
 
 type Absent = null | undefined
@@ -24,6 +25,8 @@ export interface CopyRows {
   readonly text: (value: string) => void
   /** A text array. */
   readonly texts: (values: ReadonlyArray<string> | Absent) => void
+  /** JSON as text. */
+  readonly jsonb: (json: string | Absent) => void
   readonly bytes: (value: Uint8Array) => void
   /** numeric with two decimals. */
   readonly isk: (value: Isk | Absent) => void
@@ -117,6 +120,14 @@ export const copyRows = (expected: number): CopyRows => {
       }
       values.forEach(string)
       view.setInt32(start, at - start - 4)
+    },
+    jsonb: (json) => {
+      if (absent(json)) return
+      ensure(5 + 3 * json.length)
+      const length = buffer.write(json, at + 5)
+      long(1 + length)
+      view.setUint8(at++, jsonbVersion)
+      at += length
     },
     bytes: (value) => {
       ensure(4 + value.length)

@@ -1,20 +1,16 @@
-/** Killmails as rows for COPY: one buffer for each table. */
+/** Killmails as rows for COPY: one buffer for each table. Whatever does not fit its column Postgres refuses. */
 import type { Appraisal } from "../domain/Judgement.ts"
 import { itemRows } from "../domain/Rows.ts"
 import { valuationVersion } from "../domain/Valuation.ts"
 import { type CopyRows, copyRows } from "./CopyRows.ts"
+import type { TableRows } from "./CopyTransactions.ts"
 import type { NewKillmail } from "./KillmailStore.ts"
-
-export interface TableRows {
-  readonly table: string
-  readonly columns: string
-  readonly rows: Buffer
-}
+import { pgJson } from "./PgText.ts"
 
 const killmailColumns = `killmail_time, killmail_id, solar_system_id, war_id, moon_id, victim_character_id,
   victim_corporation_id, victim_alliance_id, victim_faction_id, victim_ship_type_id, victim_damage_taken, x, y, z,
   location_id, attacker_count, destroyed_value, dropped_value, fitted_value, total_value, unpriced_items,
-  valuation_version, points, is_npc, is_solo, is_awox, labels`
+  valuation_version, points, is_npc, is_solo, is_awox, labels, zkb`
 const attackerColumns = `killmail_time, killmail_id, ordinal, character_id, corporation_id, alliance_id, faction_id,
   ship_type_id, weapon_type_id, damage_done, final_blow, security_status`
 const itemColumns =
@@ -25,30 +21,37 @@ const ledgerColumns = "killmail_id, killmail_time, hash, source, heard_at"
 /** Bytes of most rows, for a buffer that need not grow. */
 const [killmailBytes, attackerBytes, itemBytes, ledgerBytes] = [600, 110, 85, 90]
 
-/** In the order in which they are to be written: the ledger last, as `KillmailStore` does. */
-export const killmailRows = (mails: ReadonlyArray<NewKillmail>): ReadonlyArray<TableRows> => {
+/** Of `killmails`, `attackers` and `items`. */
+export const bodyRows = (mails: ReadonlyArray<NewKillmail>): ReadonlyArray<TableRows> => {
   const killmails = copyRows(mails.length * killmailBytes)
   const attackers = copyRows(mails.length * 6 * attackerBytes)
   const items = copyRows(mails.length * 18 * itemBytes)
-  const ledger = copyRows(mails.length * ledgerBytes)
   for (const mail of mails) {
-    const time = Date.parse(mail.killmail.killmail_time.slice(0, 19) + "Z")
+    const time = timeOf(mail)
     writeKillmail(killmails, mail, time)
     writeAttackers(attackers, mail, time)
     writeItems(items, mail, time)
-    writeLedger(ledger, mail, time)
   }
   return [
     { table: "killmails", columns: killmailColumns, rows: killmails.end() },
     { table: "attackers", columns: attackerColumns, rows: attackers.end() },
-    { table: "items", columns: itemColumns, rows: items.end() },
-    { table: "killmail_ledger", columns: ledgerColumns, rows: ledger.end() }
+    { table: "items", columns: itemColumns, rows: items.end() }
   ]
 }
 
-const writeKillmail = (rows: CopyRows, { appraisal, killmail }: NewKillmail, time: number): void => {
+/** Of `killmail_ledger`, without a sequence: to be copied last, as the ledger's row is what others wait for. */
+export const ledgerRows = (mails: ReadonlyArray<NewKillmail>): TableRows => {
+  const ledger = copyRows(mails.length * ledgerBytes)
+  for (const mail of mails) writeLedger(ledger, mail, timeOf(mail))
+  return { table: "killmail_ledger", columns: ledgerColumns, rows: ledger.end() }
+}
+
+/** In milliseconds since 1970. */
+const timeOf = ({ killmail }: NewKillmail): number => Date.parse(killmail.killmail_time.slice(0, 19) + "Z")
+
+const writeKillmail = (rows: CopyRows, { appraisal, killmail, zkb }: NewKillmail, time: number): void => {
   const { victim } = killmail
-  rows.row(27)
+  rows.row(28)
   rows.time(time)
   rows.int8(killmail.killmail_id)
   rows.int4(killmail.solar_system_id)
@@ -66,6 +69,7 @@ const writeKillmail = (rows: CopyRows, { appraisal, killmail }: NewKillmail, tim
   rows.int8(appraisal?.locationId)
   rows.int4(killmail.attackers.length)
   writeAppraisal(rows, appraisal)
+  rows.jsonb(zkb === undefined ? undefined : pgJson(zkb))
 }
 
 const writeAppraisal = (rows: CopyRows, appraisal: Appraisal | undefined): void => {

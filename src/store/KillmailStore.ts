@@ -3,14 +3,12 @@ import { Context, Effect, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { crashPoint } from "../CrashPoint.ts"
 import type { Appraisal } from "../domain/Judgement.ts"
-import type { Attacker, Killmail } from "../domain/Killmail.ts"
-import { normaliseTime } from "../domain/Killmail.ts"
-import { type ItemRow, itemRows } from "../domain/Rows.ts"
-import { appraisalArrays, appraisalColumns } from "./AppraisalColumns.ts"
-import { isNoPartition } from "./Database.ts"
-import { pgColumn, pgNumbers } from "./PgArray.ts"
-import { pgJson } from "./PgText.ts"
-import { noteDaysOf } from "./StatisticsDue.ts"
+import { type Killmail, normaliseTime } from "../domain/Killmail.ts"
+import { type CopyTransaction, makeTransact } from "./CopyTransactions.ts"
+import { isNoPartition, sqlState } from "./Database.ts"
+import { bodyRows } from "./KillmailRows.ts"
+import { pgColumn } from "./PgArray.ts"
+import { noteDays } from "./StatisticsDue.ts"
 import { keepBlocks } from "./ZkbBlocks.ts"
 
 /** A checked killmail on its way into the store. */
@@ -35,6 +33,13 @@ export type Receipt = { readonly outcome: "stored"; readonly sequence: number | 
 /** Every listener wakes on this channel and reads on from the sequence it has; the payload says nothing. */
 export const publicationsChannel = "killmails"
 
+/** Transactions at a time: one writes rows while the other commits. A third gained nothing on two cores. */
+export const writers = 2
+
+const uniqueViolation = "23505"
+/** Whether it gets a sequence. */
+const isNews = ({ isAnnounced = true }: NewKillmail): boolean => isAnnounced
+
 export class KillmailStore extends Context.Service<KillmailStore, {
   /** The hash of a killmail that the ledger has, public or not. */
   readonly knownHash: (killmailId: number) => Effect.Effect<Option.Option<string>, SqlError.SqlError>
@@ -49,6 +54,7 @@ export class KillmailStore extends Context.Service<KillmailStore, {
     KillmailStore,
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
+      const transact = yield* makeTransact(writers)
       const months = new Set<string>()
 
       const knownHash = (killmailId: number) =>
@@ -69,52 +75,46 @@ export class KillmailStore extends Context.Service<KillmailStore, {
         }
       })
 
-      const write = Effect.fnUntraced(function*(batch: ReadonlyArray<NewKillmail>) {
-        const known = new Set(
-          (yield* sql<{ id: number }>`
-            select killmail_id::float8 as id from killmail_ledger
-            where killmail_id = any(${pgColumn(batch, (mail) => mail.killmail.killmail_id)}::bigint[])`)
-            .map(({ id }) => id)
-        )
-        const isKnown = ({ killmail }: NewKillmail): boolean => known.has(killmail.killmail_id)
-        const again = batch.filter(isKnown)
-        yield* keepBlocks(sql, "fill", again.map(({ killmail, zkb }) => ({ killmail_id: killmail.killmail_id, zkb })))
-        const fresh = firstOfEach(batch.filter((mail) => !isKnown(mail)))
-        if (fresh.length === 0) return new Map<number, number | null>()
-        yield* insertBodies(sql, fresh)
-        yield* crashPoint("bodies written, no sequence yet")
-        yield* sql`select lock_publications()`
-        const published = yield* sql<{ id: number; sequence: number | null }>`
-          insert into killmail_ledger
-            (killmail_id, killmail_time, hash, source, heard_at, traceparent, sequence)
-          select id, time, decode(hash, 'hex'), source, heard_at, traceparent,
-            case when announced then
-              (select coalesce(max(sequence), 0) from killmail_ledger) + row_number() over (partition by announced order by id)
-            end
-          from unnest(
-            ${pgColumn(fresh, (mail) => mail.killmail.killmail_id)}::bigint[],
-            ${pgColumn(fresh, (mail) => normaliseTime(mail.killmail.killmail_time))}::timestamptz[],
-            ${pgColumn(fresh, (mail) => mail.hash)}::text[],
-            ${pgColumn(fresh, (mail) => mail.source)}::text[],
-            ${pgColumn(fresh, (mail) => mail.heardAt.toISOString())}::timestamptz[],
-            ${pgColumn(fresh, (mail) => mail.traceparent)}::text[],
-            ${pgColumn(fresh, (mail) => mail.isAnnounced ?? true)}::boolean[]
-          ) as mail(id, time, hash, source, heard_at, traceparent, announced)
-          returning killmail_id::float8 as id, sequence::float8 as sequence`
-        const unannounced = fresh.filter(({ isAnnounced }) => isAnnounced === false)
-        if (unannounced.length > 0) yield* noteDaysOf(sql, unannounced.map(({ killmail }) => killmail.killmail_time))
-        yield* sql`select request_entities(), pg_notify(${publicationsChannel}, '')`
-        yield* crashPoint("sequence given, not committed")
-        return new Map(published.map(({ id, sequence }) => [id, sequence]))
+      /** Which of these are new; those that are not get what zKillboard says of them. */
+      const freshOf = Effect.fnUntraced(function*(batch: ReadonlyArray<NewKillmail>) {
+        const rows = yield* sql<{ id: number }>`
+          select killmail_id::float8 as id from killmail_ledger
+          where killmail_id = any(${pgColumn(batch, (mail) => mail.killmail.killmail_id)}::bigint[])`
+        const known = new Set(rows.map(({ id }) => id))
+        const again = batch.filter(({ killmail }) => known.has(killmail.killmail_id))
+        if (again.length > 0) {
+          yield* sql.withTransaction(
+            keepBlocks(sql, "fill", again.map(({ killmail, zkb }) => ({ killmail_id: killmail.killmail_id, zkb })))
+          )
+        }
+        return firstOfEach(batch.filter(({ killmail }) => !known.has(killmail.killmail_id)))
+      })
+
+      const write = (fresh: ReadonlyArray<NewKillmail>) =>
+        transact(Effect.fnUntraced(function*(transaction) {
+          for (const rows of bodyRows(fresh)) yield* transaction.copy(rows)
+          yield* crashPoint("bodies written, no sequence yet")
+          yield* transaction.query("select lock_publications()")
+          const published = yield* enterLedger(transaction, fresh)
+          const history = fresh.filter((mail) => !isNews(mail))
+          if (history.length > 0) yield* noteDays(transaction, history)
+          yield* transaction.query("select request_entities(), pg_notify($1, '')", [publicationsChannel])
+          yield* crashPoint("sequence given, not committed")
+          return new Map(published.map(({ id, sequence }) => [id, sequence]))
+        }))
+
+      const store = Effect.fnUntraced(function*(batch: ReadonlyArray<NewKillmail>) {
+        yield* ensureMonths(batch)
+        const fresh = yield* freshOf(batch)
+        return fresh.length === 0 ? new Map<number, number | null>() : yield* write(fresh)
       })
 
       const append = Effect.fn("KillmailStore.append")(function*(batch: ReadonlyArray<NewKillmail>) {
         yield* Effect.annotateCurrentSpan({ "killmail.count": batch.length })
-        const published = yield* ensureMonths(batch).pipe(
-          Effect.andThen(sql.withTransaction(write(batch))),
+        const published = yield* store(batch).pipe(
           Effect.tapError((error) => Effect.sync(() => isNoPartition(error) && months.clear())),
           // Another replica stored one of these meanwhile, and what it committed is known now; or somebody detached a month.
-          Effect.retry({ while: (error) => error.reason._tag === "UniqueViolation" || isNoPartition(error), times: 3 })
+          Effect.retry({ while: (error) => sqlState(error) === uniqueViolation || isNoPartition(error), times: 3 })
         )
         yield* crashPoint("stored, job not told")
         return batch.map(({ killmail }): Receipt => {
@@ -131,95 +131,30 @@ export class KillmailStore extends Context.Service<KillmailStore, {
 }
 
 /** Sorted by id, so that two replicas with the same mails wait for each other instead of deadlocking. */
-const firstOfEach = (batch: ReadonlyArray<NewKillmail>): ReadonlyArray<NewKillmail> => {
+export const firstOfEach = (batch: ReadonlyArray<NewKillmail>): ReadonlyArray<NewKillmail> => {
   const byId = new Map<number, NewKillmail>()
   for (const mail of batch) if (!byId.has(mail.killmail.killmail_id)) byId.set(mail.killmail.killmail_id, mail)
   return [...byId.values()].toSorted((a, b) => a.killmail.killmail_id - b.killmail.killmail_id)
 }
 
-/** killmails, attackers and items in one statement. */
-const insertBodies = (sql: SqlClient.SqlClient, mails: ReadonlyArray<NewKillmail>) => {
-  const bodies = mails.map(({ killmail }) => ({
-    ...killmail,
-    time: normaliseTime(killmail.killmail_time),
-    id: killmail.killmail_id
-  }))
-  const attackers = bodies.flatMap(({ attackers, id, time }) => {
-    const seconds = Date.parse(time) / 1000
-    return attackers.map((attacker, ordinal): Attacker & Place => ({ ...attacker, id, seconds, ordinal }))
-  })
-  const items = bodies.flatMap(({ id, time, victim }) => {
-    const seconds = Date.parse(time) / 1000
-    return itemRows(victim.items ?? []).map((item): ItemRow & Place => ({ ...item, id, seconds }))
-  })
-  const victims = bodies.map(({ victim }) => victim)
-  return sql`
-    with new_killmails as (
-      insert into killmails (killmail_time, killmail_id, solar_system_id, war_id, moon_id, victim_character_id,
-        victim_corporation_id, victim_alliance_id, victim_faction_id, victim_ship_type_id, victim_damage_taken,
-        x, y, z, attacker_count, zkb, ${sql.literal(appraisalColumns)}, labels)
-      select time, id, system, war, moon, character, corporation, alliance, faction, ship, damage, x, y, z, attackers, zkb,
-        ${sql.literal(appraisalColumns)}, labels::text[]
-      from unnest(
-        ${pgColumn(bodies, (body) => body.time)}::timestamptz[],
-        ${pgColumn(bodies, (body) => body.id)}::bigint[],
-        ${pgColumn(bodies, (body) => body.solar_system_id)}::integer[],
-        ${pgColumn(bodies, (body) => body.war_id)}::bigint[],
-        ${pgColumn(bodies, (body) => body.moon_id)}::bigint[],
-        ${pgColumn(victims, (victim) => victim.character_id)}::bigint[],
-        ${pgColumn(victims, (victim) => victim.corporation_id)}::bigint[],
-        ${pgColumn(victims, (victim) => victim.alliance_id)}::bigint[],
-        ${pgColumn(victims, (victim) => victim.faction_id)}::bigint[],
-        ${pgColumn(victims, (victim) => victim.ship_type_id)}::integer[],
-        ${pgColumn(victims, (victim) => victim.damage_taken)}::bigint[],
-        ${pgColumn(victims, (victim) => victim.position?.x)}::float8[],
-        ${pgColumn(victims, (victim) => victim.position?.y)}::float8[],
-        ${pgColumn(victims, (victim) => victim.position?.z)}::float8[],
-        ${pgColumn(bodies, (body) => body.attackers.length)}::integer[],
-        ${pgColumn(mails, (mail) => mail.zkb === undefined ? null : pgJson(mail.zkb))}::jsonb[],
-        ${appraisalArrays(sql, mails.map(({ appraisal }) => appraisal))}
-      ) as mail(time, id, system, war, moon, character, corporation, alliance, faction, ship, damage, x, y, z, attackers,
-        zkb, ${sql.literal(appraisalColumns)}, labels)
-    ), new_attackers as (
-      insert into attackers (killmail_time, killmail_id, ordinal, character_id, corporation_id, alliance_id, faction_id,
-        ship_type_id, weapon_type_id, damage_done, final_blow, security_status)
-      select to_timestamp(seconds), id, ordinal, character, corporation, alliance, faction, ship, weapon, damage, final_blow,
-        security_status
-      from unnest(
-        ${pgNumbers(attackers, (attacker) => attacker.seconds)},
-        ${pgNumbers(attackers, (attacker) => attacker.id)},
-        ${pgNumbers(attackers, (attacker) => attacker.ordinal)},
-        ${pgNumbers(attackers, (attacker) => attacker.character_id)},
-        ${pgNumbers(attackers, (attacker) => attacker.corporation_id)},
-        ${pgNumbers(attackers, (attacker) => attacker.alliance_id)},
-        ${pgNumbers(attackers, (attacker) => attacker.faction_id)},
-        ${pgNumbers(attackers, (attacker) => attacker.ship_type_id)},
-        ${pgNumbers(attackers, (attacker) => attacker.weapon_type_id)},
-        ${pgNumbers(attackers, (attacker) => attacker.damage_done)},
-        ${attackers.map((attacker) => attacker.final_blow)}::boolean[],
-        ${pgNumbers(attackers, (attacker) => attacker.security_status)}
-      ) as attacker(seconds, id, ordinal, character, corporation, alliance, faction, ship, weapon, damage, final_blow,
-        security_status)
-    )
-    insert into items (killmail_time, killmail_id, ordinal, parent_ordinal, item_type_id, flag, singleton,
-      quantity_dropped, quantity_destroyed)
-    select to_timestamp(seconds), id, ordinal, parent, type, flag, singleton, dropped, destroyed
-    from unnest(
-      ${pgNumbers(items, (item) => item.seconds)},
-      ${pgNumbers(items, (item) => item.id)},
-      ${pgNumbers(items, (item) => item.ordinal)},
-      ${pgNumbers(items, (item) => item.parent_ordinal)},
-      ${pgNumbers(items, (item) => item.item_type_id)},
-      ${pgNumbers(items, (item) => item.flag)},
-      ${pgNumbers(items, (item) => item.singleton)},
-      ${pgNumbers(items, (item) => item.quantity_dropped)},
-      ${pgNumbers(items, (item) => item.quantity_destroyed)}
-    ) as item(seconds, id, ordinal, parent, type, flag, singleton, dropped, destroyed)`
-}
-
-interface Place {
-  readonly id: number
-  /** Of the kill, since 1970. */
-  readonly seconds: number
-  readonly ordinal: number
-}
+/** The next sequences, for those that are announced. The caller holds the lock that gives them. */
+const enterLedger = (transaction: CopyTransaction, mails: ReadonlyArray<NewKillmail>) =>
+  transaction.query<{ id: number; sequence: number | null }>(
+    `insert into killmail_ledger (killmail_id, killmail_time, hash, source, heard_at, traceparent, sequence)
+    select id, time, decode(hash, 'hex'), source, heard_at, traceparent,
+      case when announced then
+        (select coalesce(max(sequence), 0) from killmail_ledger) + row_number() over (partition by announced order by id)
+      end
+    from unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::boolean[])
+      as mail(id, time, hash, source, heard_at, traceparent, announced)
+    returning killmail_id::float8 as id, sequence::float8 as sequence`,
+    [
+      mails.map(({ killmail }) => killmail.killmail_id),
+      mails.map(({ killmail }) => normaliseTime(killmail.killmail_time)),
+      mails.map(({ hash }) => hash),
+      mails.map(({ source }) => source),
+      mails.map(({ heardAt }) => heardAt.toISOString()),
+      mails.map(({ traceparent }) => traceparent),
+      mails.map(isNews)
+    ]
+  )

@@ -278,7 +278,7 @@ export const bugs: ReadonlyArray<Bug> = [
     name: "lock and number in one statement",
     breaks: "who waited for the lock does not see what it waited for, and takes a number that is taken",
     file: "src/store/KillmailStore.ts",
-    changes: [["        yield* sql`select lock_publications()`\n", ""], [
+    changes: [["          yield* transaction.query(\"select lock_publications()\")\n", ""], [
       "from killmail_ledger) + row_number()",
       "from killmail_ledger, lock_publications()) + row_number()"
     ]],
@@ -288,7 +288,7 @@ export const bugs: ReadonlyArray<Bug> = [
     name: "number from a serial",
     breaks: "a number may commit before a lower one, which whoever reads on then never sees",
     file: "src/store/KillmailStore.ts",
-    changes: [["        yield* sql`select lock_publications()`\n", ""], [
+    changes: [["          yield* transaction.query(\"select lock_publications()\")\n", ""], [
       "(select coalesce(max(sequence), 0) from killmail_ledger) + row_number() over (partition by announced order by id)",
       "nextval('job_runs_id_seq')"
     ]],
@@ -404,7 +404,10 @@ export const bugs: ReadonlyArray<Bug> = [
     name: "busy pool buried",
     breaks: "on a busy machine jobs are taken from a process that runs them",
     file: "src/jobs/JobPools.ts",
-    changes: [["${frozenMillis} * interval '1 millisecond'", "${frozenMillis} * interval '1 microsecond'"]],
+    changes: [[
+      "and (heartbeat_at < clock_timestamp() - ${frozenMillis} *",
+      "and (heartbeat_at < clock_timestamp() - 0.001 *"
+    ]],
     caughtBy: ["test/jobs/JobPools.test.ts", "leaves a pool alone that is silent but connected"]
   },
   {
@@ -661,7 +664,7 @@ export const bugs: ReadonlyArray<Bug> = [
     name: "import not noted",
     breaks: "imported history is in no statistics",
     file: "src/store/KillmailCopy.ts",
-    changes: [["                yield* noteDays(client, fresh)\n", ""]],
+    changes: [["              yield* noteDays(transaction, fresh)\n", ""]],
     caughtBy: ["test/store/StatisticsStore.test.ts", "are what the killmails say, whatever happened before"]
   },
   {

@@ -18,7 +18,7 @@ const makeWorld = Effect.gen(function*() {
   const secret = Redacted.make(url)
   const services = yield* Layer.build(
     Layer.fresh(
-      Layer.mergeAll(KillmailCopy.layer(secret, "test"), KillmailStore.layer, KillmailReader.layer, Imports.layer).pipe(
+      Layer.mergeAll(KillmailCopy.layer, KillmailStore.layer, KillmailReader.layer, Imports.layer).pipe(
         Layer.provideMerge(Database.layer(secret))
       )
     )
