@@ -1,11 +1,10 @@
-/** A daemon as an operator runs it: processes of their own beside the benchmark, whose New Eden is a sandbox. */
+/** A daemon as an operator runs it: processes of their own beside the benchmark. */
 import { Effect, Redacted, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import { type ChildProcess, spawn } from "node:child_process"
 import { join } from "node:path"
-import type { Sandbox } from "../sandbox/Sandbox.ts"
 import { cpuOfTree } from "./Cpu.ts"
-import { BenchmarkFailed, Ground } from "./Ground.ts"
+import { BenchmarkFailed } from "./Ground.ts"
 
 const main = join(import.meta.dirname, "../main.ts")
 /** As `npm start` has it. */
@@ -19,19 +18,25 @@ const patience = "3 minutes"
 const isForeign = (name: string): boolean => /^(KILLMAILD_|OTEL_|DATABASE_URL)/.test(name)
 
 export interface DaemonProcess {
+  readonly pid: number
   /** Milliseconds of CPU that all its processes have spent; undefined where nothing tells. */
   readonly cpu: () => number | undefined
   /** Does this, and fails as soon as the daemon ends. */
   readonly during: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E | BenchmarkFailed, R>
 }
 
-/** `serve` with these roles, asking this sandbox, until the scope closes. */
+/** What is a daemon's own. */
+export interface Place {
+  readonly databaseUrl: Redacted.Redacted
+  readonly directory: string
+}
+
+/** `serve` with these roles, until the scope closes; settings say what it asks. */
 export const start = Effect.fnUntraced(function*(
+  { databaseUrl, directory }: Place,
   roles: string,
-  sandbox: Sandbox,
   settings: Readonly<Record<string, string>>
 ) {
-  const { databaseUrl, directory } = yield* Ground
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>
       spawn(process.execPath, [...execArgv, main, "serve", "--roles", roles], {
@@ -42,7 +47,6 @@ export const start = Effect.fnUntraced(function*(
           KILLMAILD_DATA_DIR: directory,
           KILLMAILD_LOG_LEVEL: "error",
           KILLMAILD_CONTACT: "benchmark@localhost",
-          ...sandbox.environment,
           ...settings
         }
       })
@@ -50,6 +54,7 @@ export const start = Effect.fnUntraced(function*(
     stop
   )
   const daemon: DaemonProcess = {
+    pid: child.pid!,
     cpu: () => cpuOfTree(child.pid!),
     during: (work) => Effect.raceFirst(work, endOf(child))
   }

@@ -50,7 +50,7 @@ const mostWarmUp = 2000
 const measureThroughput = Effect.fnUntraced(function*({ killmails, pairs }: Plan, tell: Tell) {
   const ground = yield* Ground
   const sandbox = yield* Sandbox.start({ port: 0, speed: 1000, seed, faults: 0, world: "clock" })
-  const daemon = yield* DaemonProcess.start("jobs", sandbox, { KILLMAILD_FEEDS: "" })
+  const daemon = yield* DaemonProcess.start(ground, "jobs", { ...sandbox.environment, KILLMAILD_FEEDS: "" })
 
   const cpu = Effect.gen(function*() {
     const { system, user } = process.cpuUsage()

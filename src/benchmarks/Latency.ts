@@ -4,11 +4,12 @@
  * one clock tells both.
  */
 import { Effect, Option } from "effect"
-import { type AddressInfo, createServer } from "node:net"
 import { WebSocket } from "ws"
 import * as Sandbox from "../sandbox/Sandbox.ts"
 import { FeedStore } from "../store/FeedStore.ts"
 import * as DaemonProcess from "./DaemonProcess.ts"
+import { freePort } from "./FreePort.ts"
+import { Ground } from "./Ground.ts"
 import { backfill, prepareBackfill } from "./History.ts"
 import { seed, takeMails } from "./Mails.ts"
 import { type Quantiles, quantilesOf } from "./Quantiles.ts"
@@ -36,14 +37,6 @@ const patience = 20_000
 
 const now = () => performance.timeOrigin + performance.now()
 
-const freePort = Effect.callback<number>((resume) => {
-  const probe = createServer()
-  probe.listen(0, "127.0.0.1", () => {
-    const { port } = probe.address() as AddressInfo
-    probe.close(() => resume(Effect.succeed(port)))
-  })
-})
-
 /** A subscriber to everything: when it was told of which killmail. */
 const subscribe = (url: string) =>
   Effect.acquireRelease(
@@ -70,7 +63,8 @@ export const measureLatency = Effect.fnUntraced(function*(seconds: number) {
   const killmails = seconds * rate
   const sandbox = yield* Sandbox.start({ port: 0, speed, seed, faults: 0, world: "manual" })
   const port = yield* freePort
-  const daemon = yield* DaemonProcess.start("feeds,jobs,api", sandbox, {
+  const daemon = yield* DaemonProcess.start(yield* Ground, "feeds,jobs,api", {
+    ...sandbox.environment,
     KILLMAILD_PORT: String(port),
     KILLMAILD_FEEDS: "r2z2",
     KILLMAILD_R2Z2_RATE: String(4 * speed),

@@ -4,6 +4,7 @@ import { Command } from "effect/cli"
 import { Ground } from "../benchmarks/Ground.ts"
 import type { IngestReport } from "../benchmarks/Ingest.ts"
 import { benchmarkImport } from "./BenchmarkImport.ts"
+import { benchmarkQueries } from "./BenchmarkQueries.ts"
 import { count, database, latencyRow, machineLine, positive, throughputRow, told } from "./BenchmarkReport.ts"
 import { json, print, table } from "./Output.ts"
 
@@ -71,5 +72,5 @@ const ingestCommand = Command.make(
 
 export const benchmark = Command.make("benchmark").pipe(
   Command.withDescription("Measure killmaild on this machine"),
-  Command.withSubcommands([ingestCommand, benchmarkImport])
+  Command.withSubcommands([ingestCommand, benchmarkImport, benchmarkQueries])
 )
