@@ -130,7 +130,7 @@ const sqlElsewhere: Readonly<Record<string, string>> = {
 /** The driver under the queue and for the first words with an embedded server; all else goes through Effect's client. */
 const driverRooms = new Set(["jobs", "postgres"])
 /** COPY, which that client does not know. */
-const driverElsewhere = new Set(["src/store/KillmailCopy.ts", "src/benchmarks/Copy.ts"])
+const driverElsewhere = new Set(["src/store/CopyTransactions.ts", "src/benchmarks/Copy.ts"])
 
 const emptyNames =
   /^(utils?|helpers?|common|shared|misc|lib|types?|interfaces|services?|layers?|errors?|constants|index)$/i

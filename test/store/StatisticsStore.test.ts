@@ -232,11 +232,12 @@ const dying = <A, E, R>(work: Effect.Effect<A, E, R>) =>
     yield* Effect.exit(sql.withTransaction(Effect.andThen(work, Effect.die("killed"))))
   })
 
+const copy = (mails: ReadonlyArray<NewKillmail>) =>
+  KillmailCopy.use((copies) =>
+    copies.store(mails, { key: { source: "test", day: "2026-01-01" }, bytesRead: 1, killmails: mails.length })
+  ).pipe(Effect.provide(KillmailCopy.layer))
+
 const steps = (chance: Chance) => {
-  const copy = (mails: ReadonlyArray<NewKillmail>) =>
-    KillmailCopy.use((copies) =>
-      copies.store(mails, { key: { source: "test", day: "2026-01-01" }, bytesRead: 1, killmails: mails.length })
-    ).pipe(Effect.provide(KillmailCopy.layer))
   const store = StatisticsStore
   const recount = store.use((statistics) => statistics.recountNext(atOnce))
   return [
