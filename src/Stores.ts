@@ -21,10 +21,13 @@ import { PriceStore } from "./store/PriceStore.ts"
 import { RateLimits } from "./store/RateLimits.ts"
 import { RedisqQueues } from "./store/RedisqQueues.ts"
 import { Revaluations } from "./store/Revaluations.ts"
+import { Sessions } from "./store/Sessions.ts"
 import { StaticDataImports } from "./store/StaticDataImports.ts"
 import { StaticDataStore } from "./store/StaticDataStore.ts"
 import { StatisticsReader } from "./store/StatisticsReader.ts"
 import { StatisticsStore } from "./store/StatisticsStore.ts"
+import { Users } from "./store/Users.ts"
+import { UserTokens } from "./store/UserTokens.ts"
 
 export const stores = Layer.mergeAll(
   KillmailStore.layer,
@@ -50,6 +53,9 @@ export const stores = Layer.mergeAll(
   Gaps.layer,
   StatisticsReader.layer,
   StatisticsStore.layer,
+  Users.layer,
+  UserTokens.layer,
+  Sessions.layer,
   JobQueue.layer,
   JobPools.layer
 )

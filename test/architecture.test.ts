@@ -12,6 +12,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   Settings: [],
   CrashPoint: [],
   BoundedText: [],
+  SecretFile: [],
   archives: [],
   telemetry: ["Settings"],
   migrations: [],
@@ -31,6 +32,8 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   "map-activity": ["domain", "Settings", "BoundedText", "jobs", "store"],
   // What everybody killed and lost.
   statistics: ["Settings", "telemetry", "store"],
+  // Pilots who sign in, and what EVE's SSO lets us ask for them.
+  accounts: ["Settings", "SecretFile", "jobs", "store"],
   // The walk, from hearsay to whoever listens.
   intake: ["domain", "Settings", "CrashPoint", "telemetry", "jobs", "store", "esi", "static-data", "prices"],
   // History joins it in the middle.
@@ -47,7 +50,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   feeds: ["domain", "Settings", "CrashPoint", "BoundedText", "telemetry", "store", "upstreams", "intake"],
   broadcast: ["domain", "CrashPoint", "telemetry", "store", "static-data"],
-  api: ["domain", "Settings", "telemetry", "jobs", "store", "intake", "broadcast"],
+  api: ["domain", "Settings", "SecretFile", "telemetry", "jobs", "store", "accounts", "intake", "broadcast"],
   // Beside it: the outside world, which must not share its mistakes with us.
   sandbox: ["domain"],
   // The top.
@@ -64,6 +67,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "entities",
     "map-activity",
     "statistics",
+    "accounts",
     "intake",
     "history",
     "Housekeeping"
@@ -79,6 +83,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "static-data",
     "prices",
     "upstreams",
+    "accounts",
     "intake",
     "feeds",
     "broadcast",
@@ -110,6 +115,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "static-data",
     "prices",
     "statistics",
+    "accounts",
     "intake",
     "history",
     "broadcast",
