@@ -120,7 +120,8 @@ export default Effect.gen(function*() {
         ('attackers', 'character', '(character_id, killmail_time) where character_id is not null'),
         ('attackers', 'corporation', '(corporation_id, killmail_time) where corporation_id is not null'),
         ('attackers', 'alliance', '(alliance_id, killmail_time) where alliance_id is not null'),
-        ('items', 'type', '(item_type_id, killmail_time)')
+        ('attackers', 'ship', '(ship_type_id, killmail_time) where ship_type_id is not null'),
+        ('items', 'type', '(item_type_id)')
       loop
         child := parent || '_' || to_char(month, 'YYYY_MM');
         continue when to_regclass(child) is null or to_regclass(child || '_by_' || subject) is not null;

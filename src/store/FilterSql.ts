@@ -9,7 +9,13 @@ import { pgArray } from "./PgArray.ts"
 type Condition = Statement.Fragment
 type PartyField = typeof partyFields[number]
 
-/** Fields of a filter that an index of each month serves newest first, the most selective first. */
+/** Times from `first` up to, not including, `last`: months outside of them are not even planned for. */
+export interface Span {
+  readonly first: string
+  readonly last: string
+}
+
+/** What a month has an index of, newest first; of ids as many as there are, the most selective first. */
 const drivers = ["character", "corporation", "alliance", "ship", "system"] as const
 export type Driver = typeof drivers[number]
 
@@ -50,7 +56,16 @@ const partyIn = (sql: SqlClient.SqlClient, field: PartyField, column: string, id
     ? sql`${sql.literal(column)} in (select type_id from types where ${idsIn(sql, "group_id", ids)})`
     : idsIn(sql, column, ids)
 
-const partyCondition = (sql: SqlClient.SqlClient, field: PartyField, ids: ReadonlyArray<number>, role: Role) => {
+export const inSpan = (sql: SqlClient.SqlClient, column: string, { first, last }: Span): Condition =>
+  sql`${sql.literal(column)} >= ${first}::timestamptz and ${sql.literal(column)} < ${last}::timestamptz`
+
+const partyCondition = (
+  sql: SqlClient.SqlClient,
+  field: PartyField,
+  ids: ReadonlyArray<number>,
+  role: Role,
+  span: Span
+) => {
   const victim = partyIn(sql, field, `mail.${columns[field].victim}`, ids)
   // A subquery of its own, not an exists: that would become a join that reads all attackers there are.
   const attacker = sql`(
@@ -58,6 +73,7 @@ const partyCondition = (sql: SqlClient.SqlClient, field: PartyField, ids: Readon
     from attackers part
     where part.killmail_time = mail.killmail_time
       and part.killmail_id = mail.killmail_id
+      and ${inSpan(sql, "part.killmail_time", span)}
       and ${partyIn(sql, field, `part.${columns[field].attacker}`, ids)}
     limit 1
   )`
@@ -65,10 +81,11 @@ const partyCondition = (sql: SqlClient.SqlClient, field: PartyField, ids: Readon
   return role === "attacker" ? attacker : sql`(${victim} or ${attacker})`
 }
 
-/** Everything that the filter says, each for itself; a driver is left out. */
+/** Everything that the filter says of killmails of a span, each for itself; a driver is left out. */
 export const conditionsOf = (
   sql: SqlClient.SqlClient,
   filter: Filter,
+  span: Span,
   driver?: Driver
 ): ReadonlyArray<Condition> => {
   const conditions: Array<Condition> = []
@@ -79,7 +96,7 @@ export const conditionsOf = (
     sql`mail.solar_system_id in (select solar_system_id from solar_systems where ${idsIn(sql, column, ids)})`
 
   for (const field of partyFields) {
-    if (field !== driver) when(filter[field], (ids) => partyCondition(sql, field, ids, filter.role ?? "any"))
+    if (field !== driver) when(filter[field], (ids) => partyCondition(sql, field, ids, filter.role ?? "any", span))
   }
   if (driver !== "system") when(filter.system, (ids) => idsIn(sql, "mail.solar_system_id", ids))
   when(filter.constellation, inSystems("constellation_id"))
@@ -123,9 +140,13 @@ export const instantOf = (moment: string): string => moment.length === 10 ? `${m
  * The ways that together lead to all that fits: a killmail may be met on both. Without a field that an index serves there is
  * one, through all of them.
  */
-export const pathsOf = (sql: SqlClient.SqlClient, filter: Filter): ReadonlyArray<Path> => {
-  const driver = driverOf(filter)
-  const ofKillmail = conditionsOf(sql, filter, driver)
+export const pathsOf = (
+  sql: SqlClient.SqlClient,
+  filter: Filter,
+  span: Span,
+  driver: Driver | undefined
+): ReadonlyArray<Path> => {
+  const ofKillmail = conditionsOf(sql, filter, span, driver)
   if (driver === undefined) return [{ from: "killmails", ofAttackers: [], ofKillmail }]
   const ids = filter[driver]!
   const isOneOf = (column: string): Condition =>
@@ -139,6 +160,6 @@ export const pathsOf = (sql: SqlClient.SqlClient, filter: Filter): ReadonlyArray
   return filter.role === "victim" ? [losses] : filter.role === "attacker" ? [kills] : [losses, kills]
 }
 
-/** The field whose index leads to what fits. Attackers have none by ship. */
-export const driverOf = (filter: Filter): Driver | undefined =>
-  drivers.find((field) => filter[field] !== undefined && (field !== "ship" || filter.role === "victim"))
+/** The fields of the filter that an index of each month serves newest first. */
+export const driversOf = (filter: Filter): ReadonlyArray<Driver> =>
+  drivers.filter((field) => filter[field] !== undefined)

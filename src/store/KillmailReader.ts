@@ -6,7 +6,7 @@ import { Context, Effect, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { KillmailRow } from "../domain/Document.ts"
 import type { Filter } from "../domain/Filter.ts"
-import { conditionsOf } from "./FilterSql.ts"
+import { conditionsOf, inSpan } from "./FilterSql.ts"
 
 /** A publication: the killmail and the trace that stored it. */
 export interface Publication {
@@ -40,48 +40,58 @@ export class KillmailReader extends Context.Service<KillmailReader, {
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
 
-      const columns = killmailColumns(sql)
       type Row = KillmailRow & { readonly stored_at: Date; readonly traceparent: string | null }
       type PublishedRow = Row & { readonly sequence: number }
 
       const find = Effect.fn("KillmailReader.find")(function*(killmailId: number) {
+        const [known] = yield* sql<{ time: string }>`
+          select to_json(killmail_time) #>> '{}' as time from killmail_ledger where killmail_id = ${BigInt(killmailId)}`
+        if (known === undefined) return Option.none()
         const rows = yield* sql<Row>`
-          select ${columns}
+          select ${killmailColumns(sql, { between: [known.time, known.time] })}
           from killmail_ledger ledger
-          join killmails mail using (killmail_time, killmail_id)
+          join killmails mail on mail.killmail_id = ledger.killmail_id and mail.killmail_time = ${known.time}::timestamptz
           where ledger.killmail_id = ${BigInt(killmailId)}
             and (ledger.sequence is not null or ledger.visible_from <= clock_timestamp())`
         return Option.fromNullishOr(rows[0])
       })
 
+      /** When the killmails of these sequences happened, mostly in one month, and the last sequence that is there. */
+      const extentOf = Effect.fnUntraced(function*(after: number, upTo: number) {
+        const [extent] = yield* sql<Extent>`
+          select max(sequence)::float8 as "lastSequence", to_json(min(killmail_time)) #>> '{}' as first,
+            to_json(max(killmail_time)) #>> '{}' as last
+          from killmail_ledger
+          where sequence > ${BigInt(after)} and sequence <= ${BigInt(upTo)}
+          having count(*) > 0`
+        return extent
+      })
+
       // By sequence alone: no clock decides. A statement that began before a neighbour's transaction, and sees its commit,
       // would find the neighbour's visible_from in its future, and tell the next sequence first.
-      const publishedAfter = Effect.fn("KillmailReader.publishedAfter")(function*(sequence: number, limit: number) {
+      const published = Effect.fnUntraced(function*(after: number, upTo: number, filter: Filter, limit: number) {
+        const extent = yield* extentOf(after, upTo)
+        if (extent === undefined) return []
+        // What was published since is left for the next time: it may be of other months.
+        const { first, last, lastSequence } = extent
+        const span = { first, last: new Date(Date.parse(last) + 1000).toISOString() }
         const rows = yield* sql<PublishedRow>`
-          select ${columns}
-          from (
-            select * from killmail_ledger
-            where sequence > ${BigInt(sequence)} order by sequence limit ${limit}
-          ) ledger
+          select ${killmailColumns(sql, { between: [first, last] })}
+          from killmail_ledger ledger
           join killmails mail using (killmail_time, killmail_id)
-          order by ledger.sequence`
+          where ledger.sequence > ${BigInt(after)}
+            and ledger.sequence <= ${BigInt(lastSequence)}
+            and ${sql.and([inSpan(sql, "mail.killmail_time", span), ...conditionsOf(sql, filter, span)])}
+          order by ledger.sequence
+          limit ${limit}`
         return rows.map(publicationOf)
       })
 
-      const publishedBetween = Effect.fn("KillmailReader.publishedBetween")(
-        function*(after: number, upTo: number, filter: Filter, limit: number) {
-          const rows = yield* sql<PublishedRow>`
-            select ${columns}
-            from killmail_ledger ledger
-            join killmails mail using (killmail_time, killmail_id)
-            where ledger.sequence > ${BigInt(after)}
-              and ledger.sequence <= ${BigInt(upTo)}
-              and ${sql.and(conditionsOf(sql, filter))}
-            order by ledger.sequence
-            limit ${limit}`
-          return rows.map(publicationOf)
-        }
+      // Sequences are dense: no more than the limit are after this one and up to that.
+      const publishedAfter = Effect.fn("KillmailReader.publishedAfter")(
+        (sequence: number, limit: number) => published(sequence, sequence + limit, {}, limit)
       )
+      const publishedBetween = Effect.fn("KillmailReader.publishedBetween")(published)
 
       const publicationOf = (row: PublishedRow): Publication => ({
         sequence: row.sequence,
@@ -100,6 +110,12 @@ export class KillmailReader extends Context.Service<KillmailReader, {
       return KillmailReader.of({ find, publishedAfter, publishedBetween, lastSequence, epoch })
     })
   )
+}
+
+interface Extent {
+  readonly first: string
+  readonly last: string
+  readonly lastSequence: number
 }
 
 /** What spares work where a page of killmails is read. */

@@ -1,14 +1,15 @@
 /**
- * Finds public killmails by a filter, newest first, a page at a time. It looks through the newest months first: a statement
- * over the 200 months of EVE's history takes long to be planned, however soon its answer is found.
+ * Finds public killmails by a filter, newest first, a page at a time. It looks through the newest months first, then through
+ * those that can hold more: a statement over the 200 months of EVE's history takes long to be planned, however soon its answer
+ * is found.
  */
 import { Context, Effect, Layer } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { KillmailRow } from "../domain/Document.ts"
 import type { Filter } from "../domain/Filter.ts"
 import { normaliseTime } from "../domain/Killmail.ts"
-import { activeMonths, monthsWithDays } from "./ActiveMonths.ts"
-import { driverOf, instantOf, type Path, pathsOf } from "./FilterSql.ts"
+import { type ActiveMonth, activeMonths, leadingDriver } from "./ActiveMonths.ts"
+import { type Driver, inSpan, instantOf, type Path, pathsOf, type Span } from "./FilterSql.ts"
 import { killmailColumns } from "./KillmailReader.ts"
 import { pgColumn } from "./PgArray.ts"
 
@@ -26,10 +27,12 @@ export interface PageOptions {
   readonly items?: boolean | undefined
 }
 
-/** Months that are looked through together, one such span after another, before the months of long ago. */
-const recentSpans = [2, monthsWithDays - 1]
-/** Of months of long ago, at most so many are looked through together. */
+/** Months that are looked through first, before anybody is asked in which months there is something. */
+const recentMonths = 2
+/** At most so many months are looked through together. */
 const longestSpan = 24
+/** From one span to the next, how many killmails more, or months where those are not known, are looked through. */
+const growth = 4
 
 /** EVE opened in May 2003. */
 const firstMillis = Date.UTC(2003, 4, 1)
@@ -48,14 +51,14 @@ export class KillmailSearch extends Context.Service<KillmailSearch, {
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
 
-      /** The places of one path within a span, in order. Postgres plans for its months alone. */
-      const placesOn = ({ from, ofAttackers, ofKillmail }: Path, { after, first, last, limit }: Span) => {
+      /** The places of one path within a span, in order. */
+      const placesOn = ({ from, ofAttackers, ofKillmail }: Path, span: Span, { after, limit }: Wanted) => {
         const table = from === "killmails" ? "mail" : "part"
         const column = (name: string) => sql.literal(`${table}.${name}`)
         // The killmail itself is wanted only where something is asked of it.
         const joined = from === "attackers" && ofKillmail.length > 0
           ? sql`join killmails mail on mail.killmail_time = part.killmail_time and mail.killmail_id = part.killmail_id
-              and mail.killmail_time >= ${first}::timestamptz and mail.killmail_time < ${last}::timestamptz`
+              and ${inSpan(sql, "mail.killmail_time", span)}`
           : sql.literal("")
         const older = after === undefined ? [] : [
           sql`(${column("killmail_time")}, ${column("killmail_id")})
@@ -69,8 +72,7 @@ export class KillmailSearch extends Context.Service<KillmailSearch, {
           ${joined}
           join killmail_ledger ledger on ledger.killmail_id = ${column("killmail_id")}
             and ${column("killmail_time")} between ledger.killmail_time and ledger.killmail_time
-          where ${column("killmail_time")} >= ${first}::timestamptz
-            and ${column("killmail_time")} < ${last}::timestamptz
+          where ${inSpan(sql, `${table}.killmail_time`, span)}
             and (ledger.sequence is not null or ledger.visible_from <= now())
             and ${sql.and([...older, ...ofAttackers, ...ofKillmail])}
           order by 1 desc, 2 desc
@@ -78,12 +80,16 @@ export class KillmailSearch extends Context.Service<KillmailSearch, {
         )`
       }
 
-      const placesIn = (paths: ReadonlyArray<Path>, span: Span) =>
+      const placesIn = (filter: Filter, driver: Driver | undefined, span: Span, wanted: Wanted) =>
         sql<Place>`
           select to_json(killmail_time) #>> '{}' as killmail_time, killmail_id::float8 as killmail_id
-          from (${sql.join(" union ", false)(paths.map((path) => placesOn(path, span)))}) found
+          from (
+            ${
+          sql.join(" union ", false)(pathsOf(sql, filter, span, driver).map((path) => placesOn(path, span, wanted)))
+        }
+          ) found
           order by found.killmail_time desc, found.killmail_id desc
-          limit ${span.limit}`
+          limit ${wanted.limit}`
 
       const killmailsAt = (places: ReadonlyArray<Place>, items: boolean | undefined) => {
         const between = [places.at(-1)!.killmail_time, places[0]!.killmail_time] as const
@@ -99,28 +105,24 @@ export class KillmailSearch extends Context.Service<KillmailSearch, {
           order by place.killmail_time desc, place.killmail_id desc`
       }
 
-      /** What may hold something older than the recent spans: all of it, or only the months in which somebody was active. */
-      const olderSpans = Effect.fnUntraced(function*(filter: Filter, { earliest, last }: Range) {
-        const driver = driverOf(filter)
-        if (last <= earliest) return []
-        if (driver === undefined) return [[earliest, last] as const]
-        const months = yield* activeMonths(sql, driver, filter[driver]!, new Date(last).toISOString())
-        return spansOf(months.map(({ month }) => Date.parse(month)), { earliest, last })
-      })
-
       const page = Effect.fn("KillmailSearch.page")(function*(filter: Filter, { after, items, limit }: PageOptions) {
-        const paths = pathsOf(sql, filter)
+        const driver = yield* leadingDriver(sql, filter)
         const places: Array<Place> = []
         const look = Effect.fnUntraced(function*(spans: ReadonlyArray<Times>) {
           for (const [from, to] of spans) {
             if (places.length === limit) return
-            const [first, last] = [new Date(from).toISOString(), new Date(to).toISOString()]
-            places.push(...(yield* placesIn(paths, { after, first, last, limit: limit - places.length })))
+            const span = { first: new Date(from).toISOString(), last: new Date(to).toISOString() }
+            places.push(...(yield* placesIn(filter, driver, span, { after, limit: limit - places.length })))
           }
         })
-        const { older, recent } = rangesOf(filter, after)
-        yield* look(recent)
-        if (places.length < limit) yield* look(yield* olderSpans(filter, older))
+        const range = rangeOf(filter, after)
+        const recent = Math.max(range[0], monthBefore(Math.min(range[1], Date.now()), recentMonths - 1))
+        yield* look(nonEmpty([recent, range[1]]))
+        if (places.length < limit && range[0] < recent) {
+          const months = yield* activeMonths(sql, filter, new Date(recent).toISOString())
+          const older = [range[0], recent] as const
+          yield* look(months === undefined ? growingSpans(older) : spansOf(months, older, limit))
+        }
         return places.length === 0 ? [] : yield* killmailsAt(places, items)
       })
 
@@ -129,61 +131,65 @@ export class KillmailSearch extends Context.Service<KillmailSearch, {
   )
 }
 
-/** Times from `first` up to, not including, `last`. */
-interface Span {
-  readonly after: Place | undefined
-  readonly first: string
-  readonly last: string
-  readonly limit: number
-}
-
-const millisOf = (moment: string | undefined, otherwise: number): number =>
-  moment === undefined ? otherwise : Date.parse(instantOf(moment))
+type Wanted = Pick<PageOptions, "after" | "limit">
 
 /** Milliseconds since 1970: from the first up to, not including, the second. */
 type Times = readonly [from: number, to: number]
 
-interface Range {
-  readonly earliest: number
-  readonly last: number
-}
+const nonEmpty = (times: Times): ReadonlyArray<Times> => times[0] < times[1] ? [times] : []
 
+const millisOf = (moment: string | undefined, otherwise: number): number =>
+  moment === undefined ? otherwise : Date.parse(instantOf(moment))
+
+/** The first of the month so many months before. */
 const monthBefore = (millis: number, months: number): number => {
   const day = new Date(millis)
   return Date.UTC(day.getUTCFullYear(), day.getUTCMonth() - months, 1)
 }
 
-/** What the filter and the page before leave, newest first: recent spans that begin with months, and what is older. */
-const rangesOf = (filter: Filter, after: Place | undefined): { recent: ReadonlyArray<Times>; older: Range } => {
-  const now = Date.now()
-  const ahead = now + aheadMillis
-  const earliest = Math.max(firstMillis, millisOf(filter.since, firstMillis))
-  let last = Math.min(
-    ahead,
-    millisOf(filter.until, ahead),
-    after === undefined ? ahead : Date.parse(after.killmail_time) + 1
-  )
-  const recent: Array<Times> = []
-  for (const months of recentSpans) {
-    if (last <= earliest) break
-    const first = Math.max(earliest, monthBefore(Math.min(last, now), months - 1))
-    recent.push([first, last])
-    last = first
-  }
-  return { recent, older: { earliest, last } }
+/** What the filter and the page before leave. */
+const rangeOf = (filter: Filter, after: Place | undefined): Times => {
+  const ahead = Date.now() + aheadMillis
+  const first = Math.max(firstMillis, millisOf(filter.since, firstMillis))
+  const end = after === undefined ? ahead : Date.parse(after.killmail_time) + 1
+  return [first, Math.min(ahead, end, millisOf(filter.until, ahead))]
 }
 
-/** The months, newest first, as few spans: those that are near each other are looked through together. */
-const spansOf = (months: ReadonlyArray<number>, { earliest, last }: Range): ReadonlyArray<Times> => {
+/** All of it, newest first, each span longer than the one before. */
+const growingSpans = ([first, last]: Times): ReadonlyArray<Times> => {
+  const spans: Array<Times> = []
+  let to = last
+  for (let months = recentMonths * growth; to > first; months *= growth) {
+    const from = Math.max(first, monthBefore(to - 1, months - 1))
+    spans.push([from, to])
+    to = from
+  }
+  return spans
+}
+
+/**
+ * Months with something, newest first, as few spans: those that are near each other are looked through together until they
+ * hold as much as is wanted, as far as that is known, and more each time that it was not enough.
+ */
+const spansOf = (months: ReadonlyArray<ActiveMonth>, [first, last]: Times, limit: number): ReadonlyArray<Times> => {
   const spans: Array<[from: number, to: number]> = []
-  for (const month of months) {
-    const from = Math.max(earliest, month)
-    const to = Math.min(last, monthBefore(month, -1))
+  let wanted = limit
+  let held = 0
+  for (const { killmails, month } of months) {
+    const from = Math.max(first, Date.parse(month))
+    const to = Math.min(last, monthBefore(Date.parse(month), -1))
     if (from >= to) continue
     const span = spans.at(-1)
-    if (span !== undefined && monthBefore(span[1] - 1, longestSpan - 1) <= from && monthBefore(span[0], 3) <= from) {
+    const isNear = span !== undefined && monthBefore(span[1] - 1, longestSpan - 1) <= from &&
+      monthBefore(span[0], 3) <= from
+    if (isNear && held < wanted) {
       span[0] = from
-    } else spans.push([from, to])
+      held += killmails
+    } else {
+      if (held >= wanted) wanted *= growth
+      spans.push([from, to])
+      held = killmails
+    }
   }
   return spans
 }
