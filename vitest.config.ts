@@ -5,6 +5,8 @@ if (Number.parseInt(process.versions.node, 10) < 24) {
 }
 
 export default defineConfig({
+  // As Node itself resolves: with Vite's own condition "development" there would be two copies of GraphQL.
+  ssr: { resolve: { conditions: ["node", "module-sync"] } },
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/globalSetup.ts"],

@@ -4,6 +4,7 @@ import { Context, Effect, Layer, Option, Redacted } from "effect"
 import { join } from "node:path"
 import { AdminToken } from "./api/AdminToken.ts"
 import { ClientLimits } from "./api/ClientLimits.ts"
+import { Graphql } from "./api/graphql/Graphql.ts"
 import { Readiness } from "./api/Health.ts"
 import { Server } from "./api/Server.ts"
 import { WebSocketServer } from "./api/WebSocketServer.ts"
@@ -117,6 +118,7 @@ const publicReads = Layer.fresh(
 ).pipe(Layer.provide(Layer.unwrap(Effect.map(DatabaseUrl, Database.publicLayer))))
 
 const api = Server.layer.pipe(
+  Layer.provide(Graphql.layer),
   Layer.provide(publicReads),
   Layer.provide(WebSocketServer.layer),
   Layer.provideMerge(LiveKillmails.layer),

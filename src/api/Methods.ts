@@ -14,7 +14,8 @@ const routes = Object.values(Api.groups).flatMap(({ endpoints }) =>
 /** Empty for a path that there is not. */
 export const methodsOf = (path: string): ReadonlyArray<string> => {
   const methods = new Set(routes.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method))
-  if (readOnly.test(path)) methods.add("GET")
+  if (readOnly.test(path) || path === "/graphql") methods.add("GET")
+  if (path === "/graphql") methods.add("POST")
   if (methods.has("GET")) methods.add("HEAD")
   return [...methods]
 }

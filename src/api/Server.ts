@@ -1,4 +1,4 @@
-/** One port: the HTTP interface, health, metrics, and the sockets of `/ws`. */
+/** One port: the HTTP interface, health, metrics, and WebSockets. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { ByteSize, Context, Effect, Exit, Layer, Option, Schema, Scope } from "effect"
 import { HttpIncomingMessage, HttpMiddleware, HttpRouter } from "effect/http"
@@ -12,6 +12,7 @@ import { withCaching } from "./Caching.ts"
 import { ClientLimits, withClientLimits } from "./ClientLimits.ts"
 import { withCors } from "./Cors.ts"
 import { drainOf } from "./Drain.ts"
+import { Graphql, layer as graphqlRoutes } from "./graphql/Graphql.ts"
 import * as Handlers from "./Handlers.ts"
 import * as Health from "./Health.ts"
 import { refuseMalformed } from "./Malformed.ts"
@@ -33,6 +34,7 @@ const routes = Layer.mergeAll(
   MetricsPage.layer,
   R2z2.layer,
   Redisq.layer,
+  graphqlRoutes,
   HttpRouter.add("GET", "/ws", problem(426, "Wants a WebSocket."))
 )
 
@@ -57,6 +59,7 @@ export class Server extends Context.Service<Server, { readonly url: string }>()(
       const { allowedOrigins, host, port, publicUrl } = yield* Settings
       const limits = yield* ClientLimits
       const webSockets = yield* WebSocketServer
+      const { sockets: graphqlSockets } = yield* Graphql
       const readiness = yield* Health.Readiness
       const app = yield* HttpRouter.toHttpEffect(routes)
       const guarded = withProblems(withDeadline(app)).pipe(
@@ -87,12 +90,17 @@ export class Server extends Context.Service<Server, { readonly url: string }>()(
         const { headers, refusal } = limits.admit(request, socket)
         if (refusal !== undefined) refuse(socket, 429, refusal, headers)
         else if (path === "/ws") webSockets.upgrade(request, socket, head)
+        else if (path === "/graphql") graphqlSockets.upgrade(request, socket, head)
         else refuse(socket, 404)
       })
-      // Together: the server ends only when all of its connections have, and those of `/ws` are among them.
+      // Together: the server ends only when all of its connections have, and those of WebSockets are among them.
       yield* Effect.acquireRelease(
         listen(server, host, port),
-        () => Effect.andThen(readiness.drain, Effect.all([drain, webSockets.close], { concurrency: 2 }))
+        () =>
+          Effect.andThen(
+            readiness.drain,
+            Effect.all([drain, webSockets.close, graphqlSockets.close], { concurrency: "unbounded" })
+          )
       )
       const address = server.address() as AddressInfo
       const name = address.family === "IPv6" ? `[${address.address}]` : address.address
