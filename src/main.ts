@@ -3,45 +3,36 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Effect, Exit, Layer, Predicate, Runtime } from "effect"
 import { CliConfig, CliError, Command, GlobalFlag } from "effect/cli"
-import { add } from "./commands/Add.ts"
-import { backfillCommand } from "./commands/Backfill.ts"
-import { benchmark } from "./commands/Benchmark.ts"
-import { checkDataCommand } from "./commands/CheckData.ts"
-import { databaseUrl } from "./commands/DatabaseUrl.ts"
-import { demo } from "./commands/Demo.ts"
-import { doctor } from "./commands/Doctor.ts"
-import { gaps } from "./commands/Gaps.ts"
-import { prices } from "./commands/Prices.ts"
-import { queue } from "./commands/Queue.ts"
-import { sandbox } from "./commands/Sandbox.ts"
-import { migrate, restored } from "./commands/Schema.ts"
-import { serve } from "./commands/Serve.ts"
-import { settings } from "./commands/ShowSettings.ts"
-import { staticData } from "./commands/StaticData.ts"
-import { statistics } from "./commands/Statistics.ts"
 import { version } from "./Settings.ts"
+
+/** Each is loaded when it is asked for: the daemon starts sooner without the code of the others. */
+const commands = {
+  serve: () => import("./commands/Serve.ts").then(({ serve }) => serve),
+  demo: () => import("./commands/Demo.ts").then(({ demo }) => demo),
+  sandbox: () => import("./commands/Sandbox.ts").then(({ sandbox }) => sandbox),
+  migrate: () => import("./commands/Schema.ts").then(({ migrate }) => migrate),
+  settings: () => import("./commands/ShowSettings.ts").then(({ settings }) => settings),
+  doctor: () => import("./commands/Doctor.ts").then(({ doctor }) => doctor),
+  add: () => import("./commands/Add.ts").then(({ add }) => add),
+  backfill: () => import("./commands/Backfill.ts").then(({ backfillCommand }) => backfillCommand),
+  queue: () => import("./commands/Queue.ts").then(({ queue }) => queue),
+  gaps: () => import("./commands/Gaps.ts").then(({ gaps }) => gaps),
+  "static-data": () => import("./commands/StaticData.ts").then(({ staticData }) => staticData),
+  prices: () => import("./commands/Prices.ts").then(({ prices }) => prices),
+  "check-data": () => import("./commands/CheckData.ts").then(({ checkDataCommand }) => checkDataCommand),
+  statistics: () => import("./commands/Statistics.ts").then(({ statistics }) => statistics),
+  "database-url": () => import("./commands/DatabaseUrl.ts").then(({ databaseUrl }) => databaseUrl),
+  restored: () => import("./commands/Schema.ts").then(({ restored }) => restored),
+  benchmark: () => import("./commands/Benchmark.ts").then(({ benchmark }) => benchmark)
+}
+
+const names = Object.keys(commands) as ReadonlyArray<keyof typeof commands>
+const asked = names.filter((name) => name === process.argv[2])
+const subcommands = await Promise.all((asked.length > 0 ? asked : names).map((name) => commands[name]()))
 
 const killmaild = Command.make("killmaild").pipe(
   Command.withDescription("Your own complete, live copy of EVE Online's killmails in one Postgres"),
-  Command.withSubcommands([
-    serve,
-    demo,
-    sandbox,
-    migrate,
-    settings,
-    doctor,
-    add,
-    backfillCommand,
-    queue,
-    gaps,
-    staticData,
-    prices,
-    checkDataCommand,
-    statistics,
-    databaseUrl,
-    restored,
-    benchmark
-  ])
+  Command.withSubcommands(subcommands)
 )
 
 /** The log level is a setting; the rest of what the library would add has no use here. */
