@@ -13,6 +13,7 @@ const statuses: Readonly<Record<string, number>> = {
 export const refuseMalformed = (server: Server): void => {
   const answers = new WeakMap<Duplex, ServerResponse>()
   server.on("request", ({ socket }, answer) => answers.set(socket, answer))
+  server.on("checkExpectation", ({ socket }) => refuse(socket, 417))
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
     const answer = answers.get(socket)
     // In the midst of an answer there is no place for another one.

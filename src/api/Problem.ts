@@ -15,6 +15,7 @@ const details: Readonly<Record<number, string>> = {
   408: "The request did not come in time.",
   413: `Wants a body of at most ${maxBodyBytes} bytes.`,
   415: "Wants a body of JSON (Content-Type: application/json).",
+  417: "Wants no such expectation; 100-continue is met.",
   431: "Wants fewer or shorter headers.",
   500: "That is a fault of killmaild; its log says more.",
   503: "killmaild cannot answer now; try again shortly."
@@ -42,6 +43,7 @@ export const refuse = (
     "Connection": "close",
     "Content-Type": ProblemDetails.contentType,
     "Content-Length": String(Buffer.byteLength(body)),
+    "X-Content-Type-Options": "nosniff",
     ...headers
   }).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n${body}`)

@@ -1,4 +1,4 @@
-/** What answers before an endpoint is asked, as its OpenAPI operation tells it: too many requests, and bodies that are none. */
+/** What answers before an endpoint is asked, as its OpenAPI operation tells it: to too many requests, and to unfit ones. */
 
 interface Operation {
   readonly requestBody?: unknown
@@ -39,13 +39,19 @@ const tooMany = {
 
 const ofBodies = { 413: refusal("A body that is too large"), 415: refusal("A body that is no JSON") }
 
+const complete = (operation: Operation): Operation => ({
+  ...operation,
+  responses: {
+    ...operation.responses,
+    ...(operation.requestBody === undefined ? {} : ofBodies),
+    429: tooMany,
+    431: refusal("Headers, or an address, that are too long")
+  }
+})
+
 /** The document with these answers at every operation. */
 export const withSharedResponses = (document: Record<string, unknown>): Record<string, unknown> => {
   const { components, paths } = document as unknown as Document
-  const complete = (operation: Operation): Operation => ({
-    ...operation,
-    responses: { ...operation.responses, ...(operation.requestBody === undefined ? {} : ofBodies), 429: tooMany }
-  })
   const mapped = Object.entries(paths).map(([path, operations]) => [
     path,
     Object.fromEntries(Object.entries(operations).map(([method, operation]) => [method, complete(operation)]))

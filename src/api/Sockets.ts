@@ -62,6 +62,9 @@ export const make = ({ allowedOrigins, chooseProtocol, serve }: Options): Socket
     perMessageDeflate: false,
     ...(chooseProtocol === undefined ? {} : { handleProtocols: chooseProtocol })
   })
+  server.on("wsClientError", ({ message }, socket) => {
+    refuse(socket, 400, `${message}; wants a WebSocket's.`, { "Sec-WebSocket-Version": "13" })
+  })
 
   const accept = (socket: WebSocket) => {
     let missedPongs = 0
