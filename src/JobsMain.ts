@@ -26,6 +26,7 @@ const tell = (message: FromChild): void => {
 
 /** The parent is gone: nobody would bury this process or send another. */
 process.on("disconnect", () => die("its parent is gone"))
+if (!process.connected) die("its parent was gone before it began")
 process.on("unhandledRejection", (reason) => die(`unhandled rejection: ${String(reason)}`))
 process.on("uncaughtException", (error) => die(`uncaught exception: ${error.stack ?? error.message}`))
 

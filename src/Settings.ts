@@ -168,6 +168,10 @@ const networks = (name: string, meaning: string): Setting<ReadonlyArray<IpNetwor
   }
 }
 
+/** What a daemon does. Several processes may share it: `serve --roles`. */
+export const roles = ["feeds", "jobs", "api"] as const
+export type Role = typeof roles[number]
+
 export const feedNames = ["r2z2", "evekill", "evekill_ws", "redisq"] as const
 export type FeedName = typeof feedNames[number]
 

@@ -15,6 +15,27 @@ const stopMillis = 4000
 /** Megabytes for what is short-lived. With 4, collecting it took a fifth of the child's time; more gained nothing. */
 const execArgv = ["--max-semi-space-size=16"]
 
+/** A process that loads its code, and then waits to be sent on its way. */
+export interface Child {
+  readonly process: ChildProcess
+  readonly ready: Deferred.Deferred<void>
+}
+
+/** `entry` is the program to run; it speaks JobChannel. */
+export const forkChild = (entry: URL, env: Readonly<Record<string, string | undefined>>): Child => {
+  const child = fork(entry, { env, execArgv, stdio: ["ignore", "inherit", "inherit", "ipc"] })
+  const ready = Deferred.makeUnsafe<void>()
+  child.on("message", ({ type }: FromChild) => {
+    if (type === "ready") Deferred.doneUnsafe(ready, Effect.void)
+  })
+  return { process: child, ready }
+}
+
+/** The child that was started before the daemon's own code was loaded, if there is one: both then load at the same time. */
+export const FirstChild = Context.Reference<Child | undefined>("killmaild/jobs/FirstChild", {
+  defaultValue: () => undefined
+})
+
 export class JobsProcess extends Context.Service<JobsProcess, {
   /** One life of a child. It loads its code at once, beside the burial of the one before. */
   readonly live: Live<never>
@@ -25,50 +46,52 @@ export class JobsProcess extends Context.Service<JobsProcess, {
   /** The child's metrics in Prometheus' text format; empty while there is no child. */
   readonly metrics: Effect.Effect<string>
 }>()("killmaild/jobs/JobsProcess") {
-  /** `entry` is the program to run; it speaks JobChannel. */
   static readonly layer = (entry: URL, url: Redacted.Redacted, env: Readonly<Record<string, string | undefined>>) =>
-    Layer.sync(JobsProcess, () => {
-      const state: { child: ChildProcess | undefined; canaryAt: number | null } = { child: undefined, canaryAt: null }
-      let tellMetrics: ((text: string) => void) | undefined
+    Layer.effect(
+      JobsProcess,
+      Effect.gen(function*() {
+        let first = yield* FirstChild
+        const state: { child: ChildProcess | undefined; canaryAt: number | null } = { child: undefined, canaryAt: null }
+        let tellMetrics: ((text: string) => void) | undefined
 
-      const live: Live<never> = Effect.fnUntraced(function*(applicationName, mayBegin) {
-        const child = yield* Effect.acquireRelease(
-          Effect.sync(() => fork(entry, { env, execArgv, stdio: ["ignore", "inherit", "inherit", "ipc"] })),
-          stop
-        )
-        const ready = yield* Deferred.make<void>()
-        let heardAt = performance.now() + loadingMillis
-        child.on("message", (message: FromChild) => {
-          heardAt = performance.now()
-          if (message.type === "ready") Deferred.doneUnsafe(ready, Effect.void)
-          else if (message.type === "alive") state.canaryAt = timeOf(message)
-          else tellMetrics?.(message.text)
-        })
-        state.child = child
-        const work = Effect.gen(function*() {
-          yield* Effect.all([Deferred.await(ready), mayBegin], { concurrency: 2 })
-          const go: FromParent = { type: "go", applicationName, databaseUrl: Redacted.value(url) }
-          heardAt = performance.now()
-          child.send(go, () => {})
-          while (performance.now() - heardAt < frozenMillis) yield* Effect.sleep(aliveMillis)
-          child.kill("SIGKILL")
-          return yield* Effect.never
-        })
-        return yield* Effect.raceFirst(endOf(child), work)
-      }, Effect.scoped)
+        const live: Live<never> = Effect.fnUntraced(function*(applicationName, mayBegin) {
+          const { process: child, ready } = yield* Effect.acquireRelease(
+            Effect.sync(() => first ?? forkChild(entry, env)),
+            ({ process }) => stop(process)
+          )
+          first = undefined
+          let heardAt = performance.now() + loadingMillis
+          child.on("message", (message: FromChild) => {
+            heardAt = performance.now()
+            if (message.type === "alive") state.canaryAt = timeOf(message)
+            else if (message.type === "metrics") tellMetrics?.(message.text)
+          })
+          state.child = child
+          const work = Effect.gen(function*() {
+            yield* Effect.all([Deferred.await(ready), mayBegin], { concurrency: 2 })
+            const go: FromParent = { type: "go", applicationName, databaseUrl: Redacted.value(url) }
+            heardAt = performance.now()
+            child.send(go, () => {})
+            while (performance.now() - heardAt < frozenMillis) yield* Effect.sleep(aliveMillis)
+            child.kill("SIGKILL")
+            return yield* Effect.never
+          })
+          return yield* Effect.raceFirst(endOf(child), work)
+        }, Effect.scoped)
 
-      return JobsProcess.of({
-        live,
-        pid: () => state.child?.pid,
-        canaryAge: () => state.canaryAt === null ? null : performance.now() - state.canaryAt,
-        metrics: Effect.callback<string>((resume) => {
-          tellMetrics = (text) => resume(Effect.succeed(text))
-          const wanted: FromParent = { type: "metrics" }
-          if (state.child?.connected === true) state.child.send(wanted, () => {})
-          else resume(Effect.succeed(""))
-        }).pipe(Effect.timeoutOrElse({ duration: "1 second", orElse: () => Effect.succeed("") }))
+        return JobsProcess.of({
+          live,
+          pid: () => state.child?.pid,
+          canaryAge: () => state.canaryAt === null ? null : performance.now() - state.canaryAt,
+          metrics: Effect.callback<string>((resume) => {
+            tellMetrics = (text) => resume(Effect.succeed(text))
+            const wanted: FromParent = { type: "metrics" }
+            if (state.child?.connected === true) state.child.send(wanted, () => {})
+            else resume(Effect.succeed(""))
+          }).pipe(Effect.timeoutOrElse({ duration: "1 second", orElse: () => Effect.succeed("") }))
+        })
       })
-    })
+    )
 }
 
 /** On this process's own clock. */
@@ -83,7 +106,7 @@ const endOf = (child: ChildProcess) =>
   })
 
 /** Asks it to end its jobs, and does not wait for ever. */
-const stop = (child: ChildProcess) =>
+export const stop = (child: ChildProcess) =>
   Effect.callback<void>((resume) => {
     if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
     const deadline = setTimeout(() => child.kill("SIGKILL"), stopMillis)
