@@ -22,7 +22,7 @@ import { JobsProcess } from "./jobs/JobsProcess.ts"
 import * as Lives from "./jobs/Lives.ts"
 import * as EmbeddedPostgres from "./postgres/EmbeddedPostgres.ts"
 import { Prices } from "./prices/Prices.ts"
-import { Settings, upstreamOf, userAgentFor } from "./Settings.ts"
+import { type Role, roles, Settings, upstreamOf, userAgentFor } from "./Settings.ts"
 import { StaticData } from "./static-data/StaticData.ts"
 import * as Database from "./store/Database.ts"
 import { EntityReader } from "./store/EntityReader.ts"
@@ -34,9 +34,6 @@ import { StatisticsReader } from "./store/StatisticsReader.ts"
 import { stores } from "./Stores.ts"
 import { MetricSources } from "./telemetry/MetricSources.ts"
 import { EveKill } from "./upstreams/EveKill.ts"
-
-export const roles = ["feeds", "jobs", "api"] as const
-export type Role = typeof roles[number]
 
 /** Where Postgres is: as set, or the embedded one, which this layer then runs. */
 export class DatabaseUrl extends Context.Service<DatabaseUrl, Redacted.Redacted>()("killmaild/DatabaseUrl") {
