@@ -26,8 +26,8 @@ const mostDepth = 12
 const mostAliases = 20
 const mostCost = 50_000
 
-/** How long lists usually are that nobody limits. */
-const usualLengths: ReadonlyMap<string, number> = new Map([["days", 400], ["months", 150], ["items", 20]])
+/** How long lists usually are that nobody limits; the data of a page are limited by its field. */
+const usualLengths: ReadonlyMap<string, number> = new Map([["data", 1], ["days", 400], ["months", 150], ["items", 20]])
 const usualLength = 10
 
 /** In a field's `extensions`: the cost of a field that is read by itself. */
@@ -109,7 +109,9 @@ export const refuseTooMuch = ({ document, operationName, schema, variables }: As
       ? numbers[value.name.value]
       : undefined
     const usual = field.args.find((argument) => argument.name === limitArgument)?.default
-    return typeof limit === "number" ? limit : Number(usual !== undefined && "value" in usual ? usual.value : 1)
+    const length = limit ?? (usual !== undefined && "value" in usual ? usual.value : undefined)
+    // What is no length is refused later, and must not make up for other fields here.
+    return typeof length === "number" && length >= 1 ? length : 1
   }
 
   if (costOf(operation.selectionSet, root, 1, false) > mostCost) throw refusal(tooCostly)
