@@ -2,6 +2,11 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Context, Effect, Layer, Option, Redacted } from "effect"
 import { join } from "node:path"
+import { AccessTokens } from "./accounts/AccessTokens.ts"
+import { EncryptionKeys } from "./accounts/EncryptionKeys.ts"
+import { SessionTokens } from "./accounts/SessionTokens.ts"
+import { SignIn } from "./accounts/SignIn.ts"
+import { Sso } from "./accounts/Sso.ts"
 import { AdminToken } from "./api/AdminToken.ts"
 import { ClientLimits } from "./api/ClientLimits.ts"
 import { Graphql } from "./api/graphql/Graphql.ts"
@@ -114,9 +119,14 @@ const publicReads = Layer.fresh(
   )
 ).pipe(Layer.provide(Layer.unwrap(Effect.map(DatabaseUrl, Database.publicLayer))))
 
+const signIn = Layer.mergeAll(SignIn.layer, SessionTokens.layer).pipe(
+  Layer.provideMerge(AccessTokens.layer),
+  Layer.provide([Sso.layer, EncryptionKeys.layer])
+)
+
 const api = Server.layer.pipe(
   Layer.provide(Graphql.layer),
-  Layer.provide(publicReads),
+  Layer.provide([publicReads, signIn]),
   Layer.provide(WebSocketServer.layer),
   Layer.provideMerge(LiveKillmails.layer),
   Layer.provide(ClientLimits.layer),

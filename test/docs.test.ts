@@ -3,9 +3,11 @@ import { Effect, Option, Result, Schema } from "effect"
 import { existsSync, globSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { NotFound } from "../src/api/ApiErrors.ts"
+import { AuthApi } from "../src/api/AuthApi.ts"
 import { EntitiesApi } from "../src/api/EntitiesApi.ts"
 import { KillmailListsApi } from "../src/api/KillmailListsApi.ts"
 import { KillmailsApi } from "../src/api/KillmailsApi.ts"
+import { MeApi } from "../src/api/MeApi.ts"
 import { StatisticsApi } from "../src/api/StatisticsApi.ts"
 import { SystemApi } from "../src/api/SystemApi.ts"
 import { readMessage } from "../src/broadcast/ClientMessage.ts"
@@ -66,7 +68,12 @@ const endpoints: Readonly<Record<string, Schema.Codec<unknown, unknown>>> = {
   feeds: answerOf(SystemApi.endpoints["feeds"]!),
   gaps: answerOf(SystemApi.endpoints["gaps"]!),
   days: answerOf(SystemApi.endpoints["days"]!),
-  queue: answerOf(SystemApi.endpoints["queue"]!)
+  queue: answerOf(SystemApi.endpoints["queue"]!),
+  "session-tokens": answerOf(AuthApi.endpoints["tokens"]!),
+  me: answerOf(MeApi.endpoints["me"]!),
+  export: answerOf(MeApi.endpoints["export"]!),
+  left: answerOf(MeApi.endpoints["leave"]!),
+  sessions: answerOf(MeApi.endpoints["sessions"]!)
 }
 
 describe("the examples", () => {
@@ -74,11 +81,12 @@ describe("the examples", () => {
     Effect.gen(function*() {
       const names = readdirSync(join(root, "docs/examples")).map((file) => file.replace(".json", ""))
       assert.sameMembers(names, [...Object.keys(endpoints), "problem", "websocket", "r2z2", "redisq"])
-      const all = [KillmailsApi, EntitiesApi, StatisticsApi, SystemApi].flatMap(({ endpoints }) =>
-        Object.values(endpoints)
+      const all = [KillmailsApi, EntitiesApi, StatisticsApi, SystemApi, AuthApi, MeApi].flatMap(({ endpoints }) =>
+        Object.values(endpoints).map(answerOf)
       )
-      // Lists of killmails are of one shape, whosever they are.
-      assert.strictEqual(all.length + 1, Object.keys(endpoints).length)
+      // Lists of killmails are of one shape, whosever they are. What answers nothing needs no example.
+      const shapes = new Set(all.filter(({ ast }) => ast._tag !== "Void"))
+      assert.strictEqual(shapes.size + 1, Object.keys(endpoints).length)
       for (const [name, schema] of Object.entries(endpoints)) yield* fits(schema, example(name))
       assert.instanceOf(yield* Schema.decodeUnknownEffect(NotFound)(example("problem")), NotFound)
     }))

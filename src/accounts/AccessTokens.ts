@@ -41,6 +41,8 @@ export type TokenError =
 
 /** A refresh is over by then, however it ended: its deadline, and as long again for storing what it brought. */
 const leaseMillis = 3 * deadlineMillis
+/** Whoever leaves does not wait longer for EVE's SSO. */
+const revokeMillis = 5000
 /** A token is renewed when so much of its life is over. */
 const freshShare = 0.95
 /** Between two tries to store a token that was just given: the one before may be good no more. */
@@ -164,8 +166,11 @@ export class AccessTokens extends Context.Service<AccessTokens, {
         )
         const outcomes = yield* Effect.forEach(
           all,
-          (kept) => Effect.result(Effect.flatMap(opened(kept), ({ refresh }) => sso.revoke(refresh))),
-          { concurrency: 3 }
+          (kept) =>
+            Effect.result(
+              Effect.timeout(Effect.flatMap(opened(kept), ({ refresh }) => sso.revoke(refresh)), revokeMillis)
+            ),
+          { concurrency: 10 }
         )
         const revoked = outcomes.filter(({ _tag }) => _tag === "Success").length
         return { revoked, unreached: outcomes.length - revoked }

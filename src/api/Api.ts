@@ -1,9 +1,11 @@
 /** The HTTP interface as a contract: all groups of endpoints. What answers them is in Handlers.ts. */
 import { HttpApi, HttpApiMiddleware, OpenApi } from "effect/http-api"
 import { version } from "../Settings.ts"
+import { AuthApi } from "./AuthApi.ts"
 import { EntitiesApi } from "./EntitiesApi.ts"
 import { KillmailListsApi } from "./KillmailListsApi.ts"
 import { KillmailsApi } from "./KillmailsApi.ts"
+import { MeApi } from "./MeApi.ts"
 import { withSharedResponses } from "./SharedResponses.ts"
 import { StatisticsApi } from "./StatisticsApi.ts"
 import { StreamApi } from "./StreamApi.ts"
@@ -16,6 +18,8 @@ export class Api extends HttpApi.make("killmaild")
   .add(StatisticsApi)
   .add(StreamApi)
   .add(SystemApi)
+  .add(AuthApi)
+  .add(MeApi)
   .middleware(HttpApiMiddleware.ProblemDetails)
   .annotateMerge(OpenApi.annotations({
     title: "killmaild",

@@ -1,4 +1,5 @@
 /** How endpoints of the contract refuse: RFC 9457 problem details, one class a status. */
+import { Context } from "effect"
 import { HttpApiError, HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
 
 export class NotFound extends HttpApiError.Problem<NotFound>()("NotFound", {
@@ -11,6 +12,12 @@ export class Unauthorized extends HttpApiError.Problem<Unauthorized>()("Unauthor
   type: "about:blank",
   status: 401,
   title: "Unauthorized"
+}) {}
+
+export class Forbidden extends HttpApiError.Problem<Forbidden>()("Forbidden", {
+  type: "about:blank",
+  status: 403,
+  title: "Forbidden"
 }) {}
 
 export class BadRequest extends HttpApiError.Problem<BadRequest>()("BadRequest", {
@@ -42,3 +49,15 @@ export class Operator extends HttpApiMiddleware.Service<Operator>()("killmaild/a
   security: { bearer: HttpApiSecurity.bearer },
   error: Unauthorized
 }) {}
+
+/** Who asks, and in which session. */
+export class CurrentVisitor extends Context.Service<CurrentVisitor, {
+  readonly userId: string
+  readonly sessionId: string
+}>()("killmaild/api/CurrentVisitor") {}
+
+/** Lets in whoever signed in: by a session's access token as a bearer token or, from our own pages, by its cookie. */
+export class SignedIn extends HttpApiMiddleware.Service<SignedIn, { provides: CurrentVisitor }>()(
+  "killmaild/api/SignedIn",
+  { security: { bearer: HttpApiSecurity.bearer }, error: [Unauthorized, Forbidden, Unavailable] }
+) {}

@@ -4,10 +4,13 @@ import { HttpApiBuilder } from "effect/http-api"
 import { AdminToken } from "./AdminToken.ts"
 import { Api } from "./Api.ts"
 import { Operator, Unauthorized } from "./ApiErrors.ts"
+import { AuthHandlers } from "./AuthHandlers.ts"
 import { EntitiesHandlers } from "./EntitiesHandlers.ts"
 import { KillmailListsHandlers } from "./KillmailListsHandlers.ts"
 import { KillmailsHandlers } from "./KillmailsHandlers.ts"
+import { MeHandlers } from "./MeHandlers.ts"
 import * as Misunderstood from "./Misunderstood.ts"
+import * as SignedInPilots from "./SignedInPilots.ts"
 import { StatisticsHandlers } from "./StatisticsHandlers.ts"
 import { StreamHandlers } from "./StreamHandlers.ts"
 import { SystemHandlers } from "./SystemHandlers.ts"
@@ -33,7 +36,9 @@ export const layer = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" })
     EntitiesHandlers,
     StatisticsHandlers,
     StreamHandlers,
-    SystemHandlers
+    SystemHandlers,
+    AuthHandlers,
+    MeHandlers
   ]),
-  Layer.provide([OperatorLive, Misunderstood.layer])
+  Layer.provide([OperatorLive, SignedInPilots.layer, Misunderstood.layer])
 )

@@ -1,5 +1,5 @@
 /** What an endpoint answers while the database does not. */
-import { Effect } from "effect"
+import { type Cause, Effect } from "effect"
 import type { SqlError } from "effect/sql"
 import { publicSeconds, sqlState } from "../store/Database.ts"
 import { within } from "../store/Deadline.ts"
@@ -14,13 +14,15 @@ const queryCanceled = "57014"
 
 /** The database is not there, or is too slow: that is our fault and passes, so 503. The client learns no more. */
 export const unavailable = <A, R>(effect: Effect.Effect<A, SqlError.SqlError, R>): Effect.Effect<A, Unavailable, R> =>
-  Effect.catch(within(deadline)(effect), (error) =>
-    error._tag === "SqlError" && sqlState(error) === queryCanceled
-      ? Effect.andThen(countError("api", "slow_query"), Effect.fail(tooSlow))
-      : Effect.logError("The database failed a request", error).pipe(
-        Effect.andThen(countError("api", "database")),
-        Effect.andThen(Effect.fail(new Unavailable({ detail: "The database cannot be reached; try again shortly." })))
-      ))
+  Effect.catch(within(deadline)(effect), databaseAway)
+
+export const databaseAway = (error: SqlError.SqlError | Cause.TimeoutError): Effect.Effect<never, Unavailable> =>
+  error._tag === "SqlError" && sqlState(error) === queryCanceled
+    ? Effect.andThen(countError("api", "slow_query"), Effect.fail(tooSlow))
+    : Effect.logError("The database failed a request", error).pipe(
+      Effect.andThen(countError("api", "database")),
+      Effect.andThen(Effect.fail(new Unavailable({ detail: "The database cannot be reached; try again shortly." })))
+    )
 
 const tooSlow = new Unavailable({
   detail: `The query took more than ${publicSeconds} seconds: ask for less time (since, until), or for a character, ` +
