@@ -62,7 +62,7 @@ export const KillmailListsHandlers = HttpApiBuilder.group(
     const lines = Effect.fnUntraced(
       function*(filter: Filter, after: Place | undefined, limit: number | undefined, included: Included) {
         const pageAfter = (place: Place | undefined) =>
-          search.page(filter, { after: place, limit: limit ?? linesAtOnce, items: included.items })
+          search.page(filter, { after: place, limit: limit ?? linesAtOnce, ...included })
         const first = yield* unavailable(pageAfter(after))
         return Stream.paginate(first, (rows) =>
           Effect.gen(function*() {
@@ -93,7 +93,7 @@ export const KillmailListsHandlers = HttpApiBuilder.group(
       switch (formatFor(request.headers["accept"])) {
         case "json": {
           const most = limit ?? usualLimit
-          const rows = yield* unavailable(search.page(filter, { after, limit: most, items: included.items }))
+          const rows = yield* unavailable(search.page(filter, { after, limit: most, ...included }))
           const data = yield* unavailable(summaries(rows, included))
           const next_cursor = rows.length < most ? null : cursorOf(rows.at(-1)!)
           return HttpServerResponse.jsonUnsafe({ data, next_cursor }, { headers })

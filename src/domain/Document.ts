@@ -34,6 +34,8 @@ export interface KillmailRow {
   readonly labels: ReadonlyArray<string> | null
   readonly hash: string
   readonly sequence: number | null
+  /** Every row, NPCs too, however many of them were read. */
+  readonly attacker_count: number
   readonly attackers: ReadonlyArray<Nullable<Attacker>>
   readonly items: ReadonlyArray<ItemRow>
 }

@@ -36,7 +36,7 @@ export const toSummary = (
     ...rest,
     victim: included.items && items !== undefined ? { ...victim, items } : victim,
     ...(included.attackers ? { attackers } : {}),
-    attacker_count: row.attackers.length,
+    attacker_count: row.attacker_count,
     final_blow: analysis.final_blow
   }
 }

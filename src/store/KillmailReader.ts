@@ -3,7 +3,7 @@
  * the world and stays public; one without is public once its `visible_from` has passed.
  */
 import { Context, Effect, Layer, Option } from "effect"
-import { SqlClient, type SqlError } from "effect/sql"
+import { SqlClient, type SqlError, type Statement } from "effect/sql"
 import type { KillmailRow } from "../domain/Document.ts"
 import type { Filter } from "../domain/Filter.ts"
 import { conditionsOf, inSpan } from "./FilterSql.ts"
@@ -48,7 +48,9 @@ export class KillmailReader extends Context.Service<KillmailReader, {
           select to_json(killmail_time) #>> '{}' as time from killmail_ledger where killmail_id = ${BigInt(killmailId)}`
         if (known === undefined) return Option.none()
         const rows = yield* sql<Row>`
-          select ${killmailColumns(sql, { between: [known.time, known.time] })}
+          select ${
+          killmailColumns(sql, { within: (column) => sql`${sql.literal(column)} = ${known.time}::timestamptz` })
+        }
           from killmail_ledger ledger
           join killmails mail on mail.killmail_id = ledger.killmail_id and mail.killmail_time = ${known.time}::timestamptz
           where ledger.killmail_id = ${BigInt(killmailId)}
@@ -76,7 +78,7 @@ export class KillmailReader extends Context.Service<KillmailReader, {
         const { first, last, lastSequence } = extent
         const span = { first, last: new Date(Date.parse(last) + 1000).toISOString() }
         const rows = yield* sql<PublishedRow>`
-          select ${killmailColumns(sql, { between: [first, last] })}
+          select ${killmailColumns(sql, { within: (column) => inSpan(sql, column, span) })}
           from killmail_ledger ledger
           join killmails mail using (killmail_time, killmail_id)
           where ledger.sequence > ${BigInt(after)}
@@ -122,21 +124,25 @@ interface Extent {
 export interface ColumnOptions {
   /** Without items their list is empty. */
   readonly items?: boolean | undefined
-  /** The months that the killmails are of: without the other months a statement is planned in a fraction of the time. */
-  readonly between?: readonly [first: string, last: string] | undefined
+  /** Without attackers there is only who fired the final blow. */
+  readonly attackers?: boolean | undefined
+  /** Of a column, the times of the killmails: what no month can be is not even planned for. */
+  readonly within?: ((column: string) => Statement.Fragment) | undefined
 }
 
 /**
  * A `KillmailRow` of `killmail_ledger ledger` and `killmails mail`. bigint and numeric become float8: ids and ISK are JSON
  * numbers, exact below 2^53.
  */
-export const killmailColumns = (sql: SqlClient.SqlClient, { between, items = true }: ColumnOptions = {}) => {
-  const ofMail = sql`part.killmail_time = mail.killmail_time and part.killmail_id = mail.killmail_id
-      ${
-    between === undefined
-      ? sql.literal("")
-      : sql`and part.killmail_time between ${between[0]}::timestamptz and ${between[1]}::timestamptz`
-  }`
+export const killmailColumns = (
+  sql: SqlClient.SqlClient,
+  { attackers = true, items = true, within }: ColumnOptions = {}
+) => {
+  const ofMail = sql.and([
+    "part.killmail_time = mail.killmail_time",
+    "part.killmail_id = mail.killmail_id",
+    ...(within === undefined ? [] : [within("part.killmail_time")])
+  ])
   return sql`
   ledger.sequence::float8 as sequence, encode(ledger.hash, 'hex') as hash, ledger.traceparent, ledger.stored_at,
   mail.killmail_id::float8 as killmail_id, to_json(mail.killmail_time) #>> '{}' as killmail_time,
@@ -148,13 +154,13 @@ export const killmailColumns = (sql: SqlClient.SqlClient, { between, items = tru
   mail.location_id::float8 as location_id,
   mail.destroyed_value::float8 as destroyed_value, mail.dropped_value::float8 as dropped_value,
   mail.fitted_value::float8 as fitted_value, mail.total_value::float8 as total_value, mail.unpriced_items,
-  mail.points, mail.is_npc, mail.is_solo, mail.is_awox, mail.labels,
+  mail.attacker_count, mail.points, mail.is_npc, mail.is_solo, mail.is_awox, mail.labels,
   (select coalesce(json_agg(json_build_object('character_id', character_id, 'corporation_id', corporation_id,
       'alliance_id', alliance_id, 'faction_id', faction_id, 'ship_type_id', ship_type_id,
       'weapon_type_id', weapon_type_id, 'damage_done', damage_done, 'final_blow', final_blow,
       'security_status', security_status) order by ordinal), '[]')
     from attackers part
-    where ${ofMail}) as attackers,
+    where ${ofMail}${attackers ? sql.literal("") : sql` and final_blow`}) as attackers,
   ${
     items
       ? sql`(select coalesce(json_agg(json_build_object('ordinal', ordinal, 'parent_ordinal', parent_ordinal,

@@ -25,6 +25,8 @@ export interface PageOptions {
   readonly limit: number
   /** Without items their list is empty; that is half the work. */
   readonly items?: boolean | undefined
+  /** Without attackers there is only who fired the final blow; where hundreds did, that is most of the work. */
+  readonly attackers?: boolean | undefined
 }
 
 /** Months that are looked through first, before anybody is asked in which months there is something. */
@@ -91,21 +93,23 @@ export class KillmailSearch extends Context.Service<KillmailSearch, {
           order by found.killmail_time desc, found.killmail_id desc
           limit ${wanted.limit}`
 
-      const killmailsAt = (places: ReadonlyArray<Place>, items: boolean | undefined) => {
-        const between = [places.at(-1)!.killmail_time, places[0]!.killmail_time] as const
+      const killmailsAt = (places: ReadonlyArray<Place>, { attackers, items }: PageOptions) => {
+        const times = pgColumn(places, (place) => place.killmail_time)
+        const within = (column: string) => sql`${sql.literal(column)} = any(${times}::timestamptz[])`
         return sql<KillmailRow>`
-          select ${killmailColumns(sql, { items, between })}
+          select ${killmailColumns(sql, { attackers, items, within })}
           from unnest(
-            ${pgColumn(places, (place) => place.killmail_time)}::timestamptz[],
+            ${times}::timestamptz[],
             ${pgColumn(places, (place) => place.killmail_id)}::bigint[]
           ) as place(killmail_time, killmail_id)
           join killmails mail using (killmail_time, killmail_id)
           join killmail_ledger ledger on ledger.killmail_id = place.killmail_id
-          where mail.killmail_time between ${between[0]}::timestamptz and ${between[1]}::timestamptz
+          where ${within("mail.killmail_time")}
           order by place.killmail_time desc, place.killmail_id desc`
       }
 
-      const page = Effect.fn("KillmailSearch.page")(function*(filter: Filter, { after, items, limit }: PageOptions) {
+      const page = Effect.fn("KillmailSearch.page")(function*(filter: Filter, options: PageOptions) {
+        const { after, limit } = options
         const driver = yield* leadingDriver(sql, filter)
         const places: Array<Place> = []
         const look = Effect.fnUntraced(function*(spans: ReadonlyArray<Times>) {
@@ -123,7 +127,7 @@ export class KillmailSearch extends Context.Service<KillmailSearch, {
           const older = [range[0], recent] as const
           yield* look(months === undefined ? growingSpans(older) : spansOf(months, older, limit))
         }
-        return places.length === 0 ? [] : yield* killmailsAt(places, items)
+        return places.length === 0 ? [] : yield* killmailsAt(places, options)
       })
 
       return KillmailSearch.of({ page })

@@ -15,6 +15,7 @@ const bare: KillmailRow = {
   victim_faction_id: null,
   victim_ship_type_id: 587,
   victim_damage_taken: 0,
+  attacker_count: 0,
   x: null,
   y: null,
   z: null,
