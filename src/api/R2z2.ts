@@ -14,8 +14,6 @@ import { unavailable } from "./Unavailable.ts"
 
 /** Milliseconds after midnight from which the list of the day before is there. */
 const dayIsOver = 6 * 3_600_000
-/** Counting reads every month: so often at most. */
-const totalsLifetime = "1 hour"
 
 const fileOf = ({ row, sequence, storedAt }: Publication) => ({
   killmail_id: row.killmail_id,
@@ -44,9 +42,6 @@ export const layer = HttpRouter.use(Effect.fnUntraced(function*(router) {
   const live = yield* LiveKillmails
   const reader = yield* KillmailReader
   const days = yield* KillmailDays
-  // Whoever waits no longer than a request may, leaves the count to those who come later.
-  const [counted, forget] = yield* Effect.cachedInvalidateWithTTL(Effect.uninterruptible(days.totals), totalsLifetime)
-  const totals = Effect.tapError(counted, () => forget)
 
   // The broadcaster's position, not the ledger's end: what a socket would have told by now.
   const sequence = Effect.sync(() => HttpServerResponse.jsonUnsafe({ sequence: live.position() }))
@@ -63,7 +58,7 @@ export const layer = HttpRouter.use(Effect.fnUntraced(function*(router) {
 
   const history = Effect.gen(function*() {
     const { file } = yield* HttpRouter.params
-    if (file === "totals.json") return HttpServerResponse.jsonUnsafe(yield* unavailable(totals))
+    if (file === "totals.json") return HttpServerResponse.jsonUnsafe(yield* unavailable(days.totals))
     const day = dayIn(digitsIn(file, /^\d{8}\.json$/) ?? "")
     const hashes = day === undefined ? "{}" : yield* unavailable(days.hashesOf(day))
     return hashes === "{}" ? notThere : HttpServerResponse.text(hashes, { contentType: "application/json" })

@@ -19,6 +19,7 @@ import createRedisqQueues from "../../migrations/0012_create_redisq_queues.ts"
 import createStatistics from "../../migrations/0013_create_statistics.ts"
 import createPublicRole from "../../migrations/0014_create_public_role.ts"
 import createUsers from "../../migrations/0015_create_users.ts"
+import createKillmailsByDay from "../../migrations/0016_create_killmails_by_day.ts"
 import { crashPoint } from "../CrashPoint.ts"
 import { wellKnownPrices } from "../domain/WellKnownPrices.ts"
 import { createPartitions } from "./Maintenance.ts"
@@ -45,7 +46,8 @@ const migrations = Migrator.fromRecord({
   "0012_create_redisq_queues": createRedisqQueues,
   "0013_create_statistics": createStatistics,
   "0014_create_public_role": createPublicRole,
-  "0015_create_users": createUsers
+  "0015_create_users": createUsers,
+  "0016_create_killmails_by_day": createKillmailsByDay
 })
 
 export const migrationsTable = "schema_migrations"

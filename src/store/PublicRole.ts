@@ -12,6 +12,7 @@ const publicTables = [
   "killmails",
   "attackers",
   "items",
+  "killmails_by_day",
   "sightings",
   "feed_cursors",
   "gaps",

@@ -53,6 +53,18 @@ export const countsOf = (sql: SqlClient.SqlClient, { day, only, within }: Select
     where id is not null and ${within("mail")} and ${only}
     group by 1, 2, 3`
 
+/** Adds these killmails to the days on which they happened. */
+export const addToDays = (sql: SqlClient.SqlClient, { only, within }: Pick<Selection, "only" | "within">) =>
+  sql`
+    insert into killmails_by_day as known (day, killmails)
+    select (mail.killmail_time at time zone 'UTC')::date, count(*)
+    from killmails mail
+    where ${within("mail")} and ${only}
+    group by 1
+    order by 1
+    on conflict (day) do update
+    set killmails = known.killmails + excluded.killmails`
+
 /** What is in the table of a period that begins on this day, to be taken away. */
 export const countedBefore = (sql: SqlClient.SqlClient, period: "day" | "month", start: Day): Statement.Fragment =>
   sql`

@@ -7,7 +7,7 @@ import { Context, Effect, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Day } from "../domain/Market.ts"
 import { pgColumn } from "./PgArray.ts"
-import { addCounts, countedBefore, countsOf, type Selection } from "./StatisticsCounts.ts"
+import { addCounts, addToDays, countedBefore, countsOf, type Selection } from "./StatisticsCounts.ts"
 import { noteDaysOf } from "./StatisticsDue.ts"
 
 /** What is still to be counted. */
@@ -78,6 +78,7 @@ export class StatisticsStore extends Context.Service<StatisticsStore, {
                 day: sql`(mail.killmail_time at time zone 'UTC')::date`
               }
               yield* addCounts(sql, countsOf(sql, these), daysSince)
+              yield* addToDays(sql, these)
             }
             yield* sql`update statistics_progress set sequence = ${last.sequence}::bigint`
             return page.length
@@ -132,6 +133,8 @@ export class StatisticsStore extends Context.Service<StatisticsStore, {
             }
             const counts = sql`${countsOf(sql, these)} union all ${countedBefore(sql, period, start)}`
             yield* addCounts(sql, counts, daysSince)
+            yield* sql`delete from killmails_by_day where day >= ${start}::date and day < ${until}::date`
+            yield* addToDays(sql, these)
             return Option.some(start)
           }))
 

@@ -81,7 +81,8 @@ describe("/r2z2", () => {
       yield* store([before, ...after, today])
       const list = yield* ask(`${url}/r2z2/history/20260201.json`)
       assert.deepStrictEqual(list.json, Object.fromEntries(after.map((mail) => [mail.killmail_id, hashOf(mail)])))
-      const { json } = yield* ask(`${url}/r2z2/history/totals.json`)
+      const totals = () => ask(`${url}/r2z2/history/totals.json`)
+      const { json } = yield* until(totals, ({ json }) => json["20260201"] === 2)
       assert.deepInclude(json, { 20260131: 1, 20260201: 2 })
       const missing = [today.killmail_time.slice(0, 10).replaceAll("-", ""), "20260202", "20260230", "99999999", "x"]
       for (const name of missing) assert.strictEqual((yield* ask(`${url}/r2z2/history/${name}.json`)).status, 404, name)

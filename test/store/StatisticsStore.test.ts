@@ -175,10 +175,23 @@ const settle = Effect.gen(function*() {
   for (;;) if (Option.isNone(yield* store.recountNext(atOnce))) break
 })
 
+const daysOf = Effect.flatMap(SqlClient.SqlClient, (sql) =>
+  Effect.all({
+    kept: sql`select day::text, killmails from killmails_by_day where killmails > 0 order by 1`,
+    truth: sql`
+      select (killmail_time at time zone 'UTC')::date::text as day, count(*)::int as killmails
+      from killmails
+      where killmail_id in (select killmail_id from killmail_ledger where sequence is not null or visible_from <= now())
+      group by 1
+      order by 1`
+  }))
+
 const assertTrue = Effect.gen(function*() {
   const found = yield* kept
   assert.isAbove(found.length, 0)
   assert.deepStrictEqual(found, yield* truth)
+  const days = yield* daysOf
+  assert.deepStrictEqual(days.kept, days.truth)
 })
 
 const jitaAndAround = Effect.flatMap(SqlClient.SqlClient, (sql) =>
