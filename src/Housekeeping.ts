@@ -6,6 +6,8 @@ import { handle } from "./jobs/JobRunner.ts"
 import { CachedData } from "./store/CachedData.ts"
 import { Imports } from "./store/Imports.ts"
 import { Maintenance } from "./store/Maintenance.ts"
+import { Sessions } from "./store/Sessions.ts"
+import { Users } from "./store/Users.ts"
 
 const hourly = 3_600_000
 
@@ -36,7 +38,12 @@ const cleanUp = handle(scheduled("clean_up"), () =>
   Effect.gen(function*() {
     const maintenance = yield* Maintenance
     const cached = yield* CachedData
-    return { ...(yield* maintenance.cleanUp), cached_data: yield* cached.removeExpired }
+    return {
+      ...(yield* maintenance.cleanUp),
+      cached_data: yield* cached.removeExpired,
+      sessions: yield* Sessions.use(({ removeExpired }) => removeExpired),
+      sign_ins: yield* Users.use(({ removeExpired }) => removeExpired)
+    }
   }).pipe(Effect.mapError(failed), Effect.interruptible))
 
 export const handlers = [createPartitions, cleanUp]

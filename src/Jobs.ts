@@ -1,5 +1,9 @@
 /** The role `jobs` on one page: which jobs there are, who handles them, and in which pools. */
 import { Effect, Layer, type Redacted } from "effect"
+import { AccessTokens } from "./accounts/AccessTokens.ts"
+import { EncryptionKeys } from "./accounts/EncryptionKeys.ts"
+import * as RefreshToken from "./accounts/RefreshToken.ts"
+import { Sso } from "./accounts/Sso.ts"
 import { refreshAlliances } from "./entities/RefreshAlliances.ts"
 import { refreshCharacters } from "./entities/RefreshCharacters.ts"
 import { refreshCorporations } from "./entities/RefreshCorporations.ts"
@@ -42,7 +46,8 @@ const laterFor = (settings: Settings["Service"]) => [
   revalueKillmails,
   importDay,
   repairGaps,
-  syncMapActivity(settings)
+  syncMapActivity(settings),
+  ...RefreshToken.handlers
 ]
 
 type Handlers = typeof ingestKillmail | typeof canary | ReturnType<typeof laterFor>[number]
@@ -68,6 +73,7 @@ export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost
   ).pipe(
     Layer.provide([Recorder.layer, Appraiser.layer, Importer.layer(url, life.applicationName)]),
     Layer.provide([Prices.layer, StaticData.layer]),
+    Layer.provide(AccessTokens.layer.pipe(Layer.provide([Sso.layer, EncryptionKeys.layer]))),
     Layer.provide([
       Esi.layer,
       EsiUniverse.layer,
