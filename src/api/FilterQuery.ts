@@ -8,9 +8,8 @@ export const filterIn = (
   { url }: { readonly url: string },
   others: ReadonlyArray<string>
 ): Effect.Effect<Filter, BadRequest> => {
-  const query: Record<string, Array<string>> = {}
-  for (const [name, value] of URL.parse(url, "http://localhost")?.searchParams ?? []) {
-    if (!others.includes(name)) (query[name] ??= []).push(value)
-  }
+  const given = URL.parse(url, "http://localhost")?.searchParams ?? new URLSearchParams()
+  const names = [...new Set(given.keys())].filter((name) => !others.includes(name))
+  const query = Object.fromEntries(names.map((name) => [name, given.getAll(name)]))
   return Effect.mapError(Effect.fromResult(readFilterQuery(query)), (detail) => new BadRequest({ detail }))
 }

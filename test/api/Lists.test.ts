@@ -131,7 +131,11 @@ layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("a list of k
         assert.strictEqual(status, 400, query)
         assert.include(String(detail), query.split("=")[0]!)
       }
-      assert.match(String(detailOf(yield* ask("killmails?sort=value"))[1]), /^There is no filter "sort"; there are/)
+      for (const name of ["sort", "toString", "constructor", "__proto__"]) {
+        const [status, detail] = detailOf(yield* ask(`killmails?${name}=value`))
+        assert.strictEqual(status, 400, name)
+        assert.match(String(detail), new RegExp(`^There is no filter "${name}"; there are`))
+      }
       assert.strictEqual((yield* ask("killmails", "image/png")).status, 406)
       assert.strictEqual((yield* ask("characters/x/killmails")).status, 400)
     }))

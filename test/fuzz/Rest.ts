@@ -217,8 +217,8 @@ const bent = (random: Random, attempt: Attempt): Attempt => {
   return bend()
 }
 
-/** The router reads no longer one. */
-const longestPart = 100
+/** What the router takes for one part: a semicolon begins the query. */
+const isPart = (part: string): boolean => /^[^;]{1,100}$/.test(part)
 
 /** Whether a router can tell that it is the operation's path: as many parts, each of text in UTF-8. */
 const leadsTo = ({ path }: Operation, target: string): boolean => {
@@ -227,7 +227,7 @@ const leadsTo = ({ path }: Operation, target: string): boolean => {
   try {
     return parts.length === wanted.length &&
       parts.map(decodeURIComponent).every((part, index) =>
-        wanted[index]!.startsWith("{") ? part !== "" && part.length <= longestPart : part === wanted[index]
+        wanted[index]!.startsWith("{") ? isPart(part) : part === wanted[index]
       )
   } catch {
     return false
