@@ -28,27 +28,24 @@ export const graphqlClient = (
 ): Effect.Effect<GraphqlClient, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      let acknowledge = (_payload: unknown) => {}
-      const acknowledgement = new Promise((resolve) => {
-        acknowledge = resolve
-      })
-      let open: WebSocket | undefined
+      const acknowledgement = Promise.withResolvers<unknown>()
+      const opened: Array<WebSocket> = []
       const client = createClient({
         url: `${url.replace("http", "ws")}/graphql`,
         retryAttempts: 0,
         webSocketImpl: class extends WebSocket {
           constructor(address: string, protocols: string) {
             super(address, protocols, options)
-            open = this
+            opened.push(this)
           }
         },
-        on: { connected: (_, payload) => acknowledge(payload) }
+        on: { connected: (_, payload) => acknowledgement.resolve(payload) }
       })
       return {
         client,
-        acknowledged: Effect.promise(() => acknowledgement),
+        acknowledged: Effect.promise(() => acknowledgement.promise),
         subscribe: (query: string, variables: Record<string, unknown> = {}) => hear(client, query, variables),
-        socket: () => open!
+        socket: () => opened[0]!
       }
     }),
     ({ client }) => Effect.promise(async () => client.terminate())
