@@ -18,7 +18,7 @@ const replayBuffered = 512 * 1024
 const pingMillis = 30_000
 /** Messages a minute from one client. */
 const messagesPerMinute = 120
-const maxConnections = 5000
+const maxConnections = 20_000
 /** Milliseconds that a client which is cut off gets to read why. */
 const goodbyeMillis = 10_000
 /** Milliseconds that all clients get to answer the goodbye when the daemon stops. */
@@ -28,6 +28,8 @@ export interface Connection {
   readonly socket: WebSocket
   /** Cuts off a client that does not read. */
   readonly send: (message: string) => void
+  /** As `send`, of a message in UTF-8 that others are sent, too: its frame is made once. */
+  readonly sendShared: (message: Buffer) => void
   /** Ends when the socket has room again, so that a replay goes as fast as its reader. */
   readonly drained: Effect.Effect<void>
   /** The client is too slow: it is told so, and can resume. */
@@ -66,10 +68,10 @@ export const make = ({ allowedOrigins, chooseProtocol, serve }: Options): Socket
     refuse(socket, 400, `${message}; wants a WebSocket's.`, { "Sec-WebSocket-Version": "13" })
   })
 
-  const accept = (socket: WebSocket) => {
+  const accept = (socket: WebSocket, wire: Duplex) => {
     let missedPongs = 0
     let received = 0
-    const conversation = serve(connectionOn(socket))
+    const conversation = serve(connectionOn(socket, wire))
     const pings = setInterval(() => {
       if (missedPongs++ >= 2) return socket.terminate()
       socket.ping()
@@ -100,7 +102,7 @@ export const make = ({ allowedOrigins, chooseProtocol, serve }: Options): Socket
       if (server.clients.size >= maxConnections) {
         return refuse(socket, 503, `There are ${maxConnections} connections already.`)
       }
-      server.handleUpgrade(request, socket, head, accept)
+      server.handleUpgrade(request, socket, head, (client) => accept(client, socket))
     },
     close: Effect.callback<void>((resume) => {
       for (const socket of server.clients) socket.close(1012, "The daemon restarts: resume shortly.")
@@ -115,7 +117,7 @@ export const make = ({ allowedOrigins, chooseProtocol, serve }: Options): Socket
   }
 }
 
-const connectionOn = (socket: WebSocket): Connection => {
+const connectionOn = (socket: WebSocket, wire: Duplex): Connection => {
   const cutOff = () => {
     socket.close(1013, "Too slow: resume after the last sequence you have.")
     // The close frame waits behind the unread megabytes, and perhaps for ever.
@@ -126,16 +128,49 @@ const connectionOn = (socket: WebSocket): Connection => {
       ? Effect.andThen(Effect.sleep("20 millis"), drained)
       : Effect.void
   )
+  const hasRoom = (): boolean => {
+    if (socket.readyState !== socket.OPEN) return false
+    if (socket.bufferedAmount <= maxBuffered) return true
+    cutOff()
+    return false
+  }
   return {
     socket,
     send: (message) => {
-      if (socket.readyState !== socket.OPEN) return
-      if (socket.bufferedAmount > maxBuffered) cutOff()
-      else socket.send(message)
+      if (hasRoom()) socket.send(message)
+    },
+    // Past ws, which would make a frame for each; it writes what it is given at once, and so both stay in order.
+    sendShared: (message) => {
+      if (hasRoom()) wire.write(frameOf(message))
     },
     drained,
     cutOff
   }
+}
+
+const frames = new WeakMap<Buffer, Buffer>()
+const frameOf = (message: Buffer): Buffer => {
+  const known = frames.get(message)
+  if (known !== undefined) return known
+  const frame = textFrame(message)
+  frames.set(message, frame)
+  return frame
+}
+
+/** A whole message of text, unmasked as servers send it (RFC 6455, 5.2). */
+const textFrame = (message: Buffer): Buffer => {
+  const { length } = message
+  const header = Buffer.alloc(length < 126 ? 2 : length < 65_536 ? 4 : 10)
+  header[0] = 0x81
+  if (length < 126) header[1] = length
+  else if (length < 65_536) {
+    header[1] = 126
+    header.writeUInt16BE(length, 2)
+  } else {
+    header[1] = 127
+    header.writeBigUInt64BE(BigInt(length), 2)
+  }
+  return Buffer.concat([header, message])
 }
 
 /** Programs send no Origin. A browser may connect from the very host it asks, or from where the operator allows. */

@@ -29,17 +29,17 @@ export class WebSocketServer extends Context.Service<WebSocketServer, Sockets.So
       noteSubscriptions(0)
       messagesSent.updateUnsafe(0, context)
 
-      const serve = ({ drained, send, socket }: Sockets.Connection): Sockets.Conversation => {
+      const serve = ({ drained, send, sendShared, socket }: Sockets.Connection): Sockets.Conversation => {
         let counted = 0
         const noteSubscriptionsOfThis = (now: number) => {
           noteSubscriptions(now - counted)
           counted = now
         }
-        const counting = (message: string) => {
+        const counting = <Message>(send: (message: Message) => void) => (message: Message) => {
           if (socket.readyState === socket.OPEN) messagesSent.updateUnsafe(1, context)
           send(message)
         }
-        const subscriber = Subscriber.make(live, counting, drained)
+        const subscriber = Subscriber.make(live, { send: counting(send), sendShared: counting(sendShared), drained })
 
         const handle = (effect: ReturnType<typeof subscriber.receive>) =>
           run(

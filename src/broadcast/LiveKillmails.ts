@@ -20,6 +20,7 @@ import { Revaluations } from "../store/Revaluations.ts"
 import { messageOf } from "../telemetry/Messages.ts"
 import { announcements, countError } from "../telemetry/Metrics.ts"
 import { continueTrace } from "../telemetry/TraceContext.ts"
+import * as Audience from "./Audience.ts"
 
 /** A publication, or that it was valued anew, as it is told: encoded once for all who hear it. */
 export interface Announcement {
@@ -36,9 +37,6 @@ export interface Announcement {
 class ListenerDeaf extends Schema.TaggedError<ListenerDeaf>()("ListenerDeaf", {}) {
   override readonly message = "a NOTIFY of our own was not heard"
 }
-
-/** Called synchronously, in order; must not block. One that throws hears no more. */
-export type Listener = (announcement: Announcement) => void
 
 /** Without a NOTIFY the ledger is read this often. */
 const pollInterval = "2 seconds"
@@ -68,8 +66,10 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
   readonly lastSequence: Effect.Effect<number, SqlError.SqlError>
   /** The sequence told last: what comes after it is told to listeners, what came before is to be replayed. */
   readonly position: () => number
-  /** Hears what comes after `position()` of this instant. Returns how to stop. */
-  readonly listen: (listener: Listener) => () => void
+  /** Subscriptions hear what comes after `position()` of the instant at which they are added. */
+  readonly join: Audience.Audience["join"]
+  /** Hears what comes after `position()` of this instant. */
+  readonly listen: Audience.Audience["listen"]
   /** What was published after a sequence, up to `position()`, and fits the filter: a page of it, in order. */
   readonly replay: (after: number, filter: Filter) => Effect.Effect<Replayed, SqlError.SqlError>
 }>()("killmaild/broadcast/LiveKillmails") {
@@ -82,18 +82,14 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
       const revaluations = yield* Revaluations
       const names = yield* Names
       const staticData = yield* StaticData
-      const listeners = new Set<Listener>()
+      const audience = Audience.make()
       // Clients that catch up must not take the connections that feeds and jobs live on.
       const replays = yield* Semaphore.make(2)
       let position = yield* reader.lastSequence
       let revaluation = yield* revaluations.last
 
-      const tellListeners = (announcement: Announcement) =>
-        Effect.suspend(() => {
-          const failures = [...listeners].filter((listener) => !hears(listener, announcement))
-          for (const listener of failures) listeners.delete(listener)
-          return failures.length === 0 ? Effect.void : countError("broadcast", "listener")
-        })
+      const tellAudience = (announcement: Announcement) =>
+        Effect.suspend(() => audience.tell(announcement) === 0 ? Effect.void : countError("broadcast", "listener"))
 
       const namesIn = (page: ReadonlyArray<Pick<Publication, "row">>) =>
         names.namesOf(page.flatMap(({ row }) => [...idsOf(row)])).pipe(
@@ -117,7 +113,7 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
         Effect.suspend(() => {
           // First, so that one that cannot be told does not hold up all that follow.
           position = publication.sequence
-          return tellListeners(announce(publication, known, facts))
+          return tellAudience(announce(publication, known, facts))
         }).pipe(
           Effect.andThen(Metric.update(announcements, 1)),
           Effect.withSpan("announce killmail", {
@@ -154,7 +150,7 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
           revaluation = id
           const sequence = row.sequence!
           if (sequence <= position) {
-            yield* tellListeners({ ...announce({ row, sequence }, known, facts), type: "revalued" })
+            yield* tellAudience({ ...announce({ row, sequence }, known, facts), type: "revalued" })
           }
         }
         return page.length === revaluedPageSize
@@ -208,10 +204,8 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
         epoch: reader.epoch,
         lastSequence: reader.lastSequence,
         position: () => position,
-        listen: (listener) => {
-          listeners.add(listener)
-          return () => listeners.delete(listener)
-        },
+        join: audience.join,
+        listen: audience.listen,
         replay: (after, filter) =>
           replays.withPermit(Effect.gen(function*() {
             // All up to `position` has been told, and so is there to be read.
@@ -227,15 +221,6 @@ export class LiveKillmails extends Context.Service<LiveKillmails, {
       })
     })
   )
-}
-
-const hears = (listener: Listener, announcement: Announcement): boolean => {
-  try {
-    listener(announcement)
-    return true
-  } catch {
-    return false
-  }
 }
 
 const announce = (

@@ -17,24 +17,41 @@ export interface Subscriber {
   readonly close: () => void
 }
 
-const messageOf = (ids: ReadonlyArray<string>, { json, sequence, type }: Announcement): string =>
-  `{"type":"${type}","subscriptions":${JSON.stringify(ids)},"sequence":${sequence},"data":${json}}`
+/** The way to the client. */
+export interface Wire {
+  readonly send: (message: string) => void
+  /** One message in UTF-8, the same for all who are told the same; it must not be changed. */
+  readonly sendShared: (message: Buffer) => void
+  /** Ends when there is room again, so that a replay goes as fast as its reader. */
+  readonly drained: Effect.Effect<void>
+}
 
-/**
- * `send` takes one message; `drained` ends when the socket has room again, so that a replay goes as fast as its reader.
- */
-export const make = (
-  live: LiveKillmails["Service"],
-  send: (message: string) => void,
-  drained: Effect.Effect<void>
-): Subscriber => {
+/** By the subscriptions that they name. Most clients have one, and many call it the same. */
+const encoded = new WeakMap<Announcement, Map<string, Buffer>>()
+
+const messageOf = (ids: ReadonlyArray<string>, announcement: Announcement): Buffer => {
+  const subscriptions = JSON.stringify(ids)
+  let messages = encoded.get(announcement)
+  if (messages === undefined) encoded.set(announcement, messages = new Map())
+  let message = messages.get(subscriptions)
+  if (message === undefined) {
+    const { json, sequence, type } = announcement
+    message = Buffer.from(
+      `{"type":"${type}","subscriptions":${subscriptions},"sequence":${sequence},"data":${json}}`
+    )
+    messages.set(subscriptions, message)
+  }
+  return message
+}
+
+export const make = (live: LiveKillmails["Service"], { drained, send, sendShared }: Wire): Subscriber => {
   const sendJson = (message: object) => send(JSON.stringify(message))
   /** Names the subscription that it is about, where there is one. */
   const sendError = (code: string, message: string, id?: string) => sendJson({ type: "error", code, message, id })
 
   const subscriptions = Subscriptions.make(live, {
     begun: (id, sequence) => sendJson({ type: "subscribed", id, sequence }),
-    told: (ids, announcement) => send(messageOf(ids, announcement)),
+    told: (ids, announcement) => sendShared(messageOf(ids, announcement)),
     caughtUp: (id) => sendJson({ type: "caught_up", id }),
     foreign: (id, sequence) =>
       sendError(

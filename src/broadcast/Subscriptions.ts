@@ -6,7 +6,6 @@
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql"
 import type { Filter } from "../domain/Filter.ts"
-import { matches, type Subject } from "../domain/Matching.ts"
 import type { Announcement, LiveKillmails } from "./LiveKillmails.ts"
 
 /** What a client is told, synchronously and in this order. */
@@ -51,23 +50,19 @@ export const isForeign = Effect.fnUntraced(
 
 export const make = (live: LiveKillmails["Service"], client: Client): Subscriptions => {
   /** Those that hear live, each with the sequence it has, and those still replaying; ending ends either. */
-  const hearing = new Map<string, { readonly position: number; readonly fits: (subject: Subject) => boolean }>()
+  const hearing = new Map<string, number>()
   const replaying = new Map<string, symbol>()
 
-  const stopListening = live.listen((announcement) => {
-    const { sequence, subject, type } = announcement
-    const ids: Array<string> = []
-    for (const [id, { fits, position }] of hearing) {
-      if ((type === "revalued" || sequence > position) && fits(subject)) ids.push(id)
-    }
+  const membership = live.join((fitting, announcement) => {
+    const { sequence, type } = announcement
+    const ids = type === "revalued" ? fitting : fitting.filter((id) => sequence > hearing.get(id)!)
     if (ids.length > 0) client.told(ids, announcement)
   })
 
   /** Tells what was published after `from`, and hears live from the instant at which nothing is missing. */
   const catchUp = Effect.fnUntraced(function*(id: string, turn: symbol, from: number, filter: Filter) {
-    const fits = matches(filter)
     let position = from
-    // No effect may come between the check that ends this and `hearing.set`: killmails are told in between.
+    // No effect may come between the check that ends this and `membership.add`: killmails are told in between.
     while (position < live.position()) {
       const page = yield* live.replay(position, filter)
       for (const announcement of page.announcements) {
@@ -80,7 +75,8 @@ export const make = (live: LiveKillmails["Service"], client: Client): Subscripti
     }
     if (replaying.get(id) !== turn) return
     replaying.delete(id)
-    hearing.set(id, { position, fits })
+    hearing.set(id, position)
+    membership.add(id, filter)
     client.caughtUp(id)
   })
 
@@ -101,13 +97,14 @@ export const make = (live: LiveKillmails["Service"], client: Client): Subscripti
   return {
     begin,
     end: (id) => {
+      membership.remove(id)
       hearing.delete(id)
       replaying.delete(id)
     },
     has: (id) => hearing.has(id) || replaying.has(id),
     count: () => hearing.size + replaying.size,
     close: () => {
-      stopListening()
+      membership.leave()
       hearing.clear()
       replaying.clear()
     }

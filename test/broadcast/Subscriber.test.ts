@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
-import type { Announcement, Listener, LiveKillmails } from "../../src/broadcast/LiveKillmails.ts"
+import * as Audience from "../../src/broadcast/Audience.ts"
+import type { Announcement, LiveKillmails } from "../../src/broadcast/LiveKillmails.ts"
 import * as Subscriber from "../../src/broadcast/Subscriber.ts"
 import type { KillmailDocument, KillmailRow } from "../../src/domain/Document.ts"
 import type { Filter } from "../../src/domain/Filter.ts"
@@ -35,18 +36,17 @@ const stage = (seed: number) => {
   const random = randomOf("subscriber", String(seed))
   let ledger = random.whole(0, 12)
   let position = random.whole(0, ledger)
-  const listeners = new Set<Listener>()
+  const audience = Audience.make()
   const frames: Array<Frame> = []
+  const hear = (text: string) => void frames.push(JSON.parse(text) as Frame)
   const pause = (most: number) => Effect.suspend(() => Effect.repeat(Effect.yieldNow, { times: random.whole(0, most) }))
 
   const live: LiveKillmails["Service"] = {
     epoch: Effect.as(pause(3), "mine"),
     lastSequence: Effect.andThen(pause(3), Effect.sync(() => ledger)),
     position: () => position,
-    listen: (listener) => {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
+    join: audience.join,
+    listen: audience.listen,
     replay: (after, filter) =>
       Effect.gen(function*() {
         yield* pause(4)
@@ -60,7 +60,7 @@ const stage = (seed: number) => {
   const tell = Effect.sync(() => {
     if (position === ledger) return
     position++
-    for (const listener of listeners) listener(announcementOf(position))
+    audience.tell(announcementOf(position))
   })
   return {
     random,
@@ -71,7 +71,11 @@ const stage = (seed: number) => {
     publish: Effect.sync(() => ledger++),
     tellAll: Effect.suspend(() => Effect.repeat(tell, { times: ledger - position })),
     ledger: () => ledger,
-    subscriber: Subscriber.make(live, (text) => frames.push(JSON.parse(text) as Frame), pause(2))
+    subscriber: Subscriber.make(live, {
+      send: hear,
+      sendShared: (message) => hear(message.toString()),
+      drained: pause(2)
+    })
   }
 }
 
