@@ -82,13 +82,14 @@ export class Sso extends Context.Service<Sso, {
     Sso,
     Effect.gen(function*() {
       const settings = yield* Settings
-      const { ssoClientId, ssoClientSecret, ssoUrl } = settings
+      const { scheduleSpeed, ssoClientId, ssoClientSecret, ssoUrl } = settings
+      const { attempt, unavailable } = readingAnswers(laterMillis / scheduleSpeed)
       const base = ssoUrl.href.replace(/\/+$/, "")
       const client = { client_id: ssoClientId }
 
       const off = ssoClientId === "" ? Effect.fail(new SignInOff()) : Effect.void
       const userAgent = userAgentFor(settings, ssoUrl).pipe(
-        Effect.mapError(({ message }) => new SsoUnavailable({ waitMillis: laterMillis, message }))
+        Effect.mapError(({ message }) => unavailable(message.replace(/\.$/, "")))
       )
       const libraries = Effect.promise(async () => ({
         oauth: await import("oauth4webapi"),
@@ -126,9 +127,16 @@ export class Sso extends Context.Service<Sso, {
         return { ...known, authentication, jose, oauth, options }
       })
 
+      /** Its metadata say nothing of any token. */
+      const readyToRead = Effect.catchTag(
+        ready,
+        "SsoRefused",
+        ({ error }) => Effect.fail(unavailable(`it answered ${error}`))
+      )
+
       const authorizationUrl: Sso["Service"]["authorizationUrl"] = Effect.fnUntraced(
         function*({ redirectUri, state, verifier }) {
-          const { oauth, server } = yield* Effect.catchTag(ready, "SsoRefused", refusedMetadata)
+          const { oauth, server } = yield* readyToRead
           const challenge = yield* Effect.promise(() => oauth.calculatePKCECodeChallenge(verifier))
           const url = new URL(server.authorization_endpoint ?? `${base}/v2/oauth/authorize`)
           const query = {
@@ -193,7 +201,7 @@ export class Sso extends Context.Service<Sso, {
       })
 
       const identityOf: Sso["Service"]["identityOf"] = Effect.fn("Sso.identityOf")(function*(access) {
-        const { jose, keys } = yield* Effect.catchTag(ready, "SsoRefused", refusedMetadata)
+        const { jose, keys } = yield* readyToRead
         const { payload } = yield* Effect.tryPromise({
           try: () =>
             jose.jwtVerify(Redacted.value(access), keys, {
@@ -217,11 +225,6 @@ export class Sso extends Context.Service<Sso, {
   )
 }
 
-const unavailable = (problem: string, waitMillis = laterMillis) =>
-  new SsoUnavailable({ waitMillis, message: `EVE's SSO cannot be used: ${problem}.` })
-
-const refusedMetadata = ({ error }: SsoRefused) => Effect.fail(unavailable(`it answered ${error}`))
-
 /** The keys did not come: that says nothing of the token. */
 const unansweredKeys = new Set(["ERR_JWKS_TIMEOUT", "ERR_JOSE_GENERIC", "ERR_JWKS_INVALID"])
 
@@ -234,23 +237,31 @@ interface OAuthProblem {
   readonly response?: Response
 }
 
-const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, SsoUnavailable | SsoRefused> =>
-  Effect.tryPromise({
-    try: run,
-    catch: (thrown) => {
-      const { cause, code, error, response = cause } = thrown as OAuthProblem
-      const { headers, status } = response instanceof Response ? response : { headers: new Headers(), status: 0 }
-      const seconds = Number(headers.get("retry-after"))
-      if (status === 429) return unavailable("it answered 429", seconds > 0 ? seconds * 1000 : laterMillis)
-      // EVE's SSO once said invalid_token where it means invalid_grant.
-      if (typeof error === "string" && status < 500) {
-        return new SsoRefused({ error: error === "invalid_token" ? "invalid_grant" : error.slice(0, 100) })
+/** What its answers, and their absence, mean; where it does not say how long to wait, so many milliseconds. */
+const readingAnswers = (laterMillis: number) => {
+  const unavailable = (problem: string, waitMillis = laterMillis) =>
+    new SsoUnavailable({ waitMillis, message: `EVE's SSO cannot be used: ${problem}.` })
+
+  const attempt = <A>(run: () => Promise<A>): Effect.Effect<A, SsoUnavailable | SsoRefused> =>
+    Effect.tryPromise({
+      try: run,
+      catch: (thrown) => {
+        const { cause, code, error, response = cause } = thrown as OAuthProblem
+        const { headers, status } = response instanceof Response ? response : { headers: new Headers(), status: 0 }
+        const seconds = Number(headers.get("retry-after"))
+        if (status === 429) return unavailable("it answered 429", seconds > 0 ? seconds * 1000 : laterMillis)
+        // EVE's SSO once said invalid_token where it means invalid_grant.
+        if (typeof error === "string" && status < 500) {
+          return new SsoRefused({ error: error === "invalid_token" ? "invalid_grant" : error.slice(0, 100) })
+        }
+        return code === "OAUTH_WWW_AUTHENTICATE_CHALLENGE"
+          ? new SsoRefused({ error: "invalid_client" })
+          : unavailable(status >= 500 ? `it answered ${status}` : "it gave no answer that can be read")
       }
-      return code === "OAUTH_WWW_AUTHENTICATE_CHALLENGE"
-        ? new SsoRefused({ error: "invalid_client" })
-        : unavailable(status >= 500 ? `it answered ${status}` : "it gave no answer that can be read")
-    }
-  })
+    })
+
+  return { attempt, unavailable }
+}
 
 const grantedFrom = (
   answer: { readonly access_token: string; readonly refresh_token?: string; readonly expires_in?: number }

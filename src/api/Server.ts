@@ -43,8 +43,8 @@ const compressed = HttpMiddleware.compression({
   compressible: (contentType) => /^(text\/|application\/([\w.+-]+\+)?(x-nd)?json)/.test(contentType)
 })
 
-/** What machines ask every few seconds makes no traces. */
-const isPolled = ({ url }: { readonly url: string }): boolean => /^\/(health\/|metrics)/.test(url)
+/** What machines ask every few seconds makes no traces; nor does a sign-in, whose address has codes in it. */
+const isUntraced = ({ url }: { readonly url: string }): boolean => /^\/(health\/|metrics|api\/v1\/auth\/)/.test(url)
 
 /** Milliseconds that a client gets to send its headers, all of a request, and between looks at who has had its time. */
 const patience = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 2000 }
@@ -74,7 +74,7 @@ export class Server extends Context.Service<Server, { readonly url: string }>()(
       const handler = yield* NodeHttpServer.makeHandler(guarded, { scope: requests })
         .pipe(
           Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(maxBodyBytes)),
-          Effect.provideService(HttpMiddleware.TracerDisabledWhen, isPolled)
+          Effect.provideService(HttpMiddleware.TracerDisabledWhen, isUntraced)
         )
 
       const server = createServer(patience)

@@ -1,0 +1,142 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { createHash } from "node:crypto"
+import { pilotOf } from "../../src/sandbox/People.ts"
+import type { Sandbox } from "../../src/sandbox/Sandbox.ts"
+import { makeBrowser, signInWith } from "../support/Browser.ts"
+import { otlpReceiver } from "../support/LocalServer.ts"
+import { stoppableDaemon } from "../support/StoppableDaemon.ts"
+import { eventually, manualSandbox, migratedDatabase } from "../support/TestDaemon.ts"
+
+const [first, second, third] = [0, 1, 2].map((number) => pilotOf("test", number).character) as [number, number, number]
+
+/** All that is written to standard error meanwhile. */
+const heardLog = Effect.acquireRelease(
+  Effect.sync(() => {
+    const lines: Array<string> = []
+    const write = process.stderr.write
+    process.stderr.write = (chunk: string | Uint8Array) => {
+      lines.push(String(chunk))
+      return true
+    }
+    return { lines, restore: () => void (process.stderr.write = write) }
+  }),
+  ({ restore }) => Effect.sync(restore)
+)
+
+/** Every token that EVE's SSO gives away. */
+const tokensOf = (sandbox: Sandbox) => {
+  const tokens = new Set<string>()
+  sandbox.intercept(({ path }) =>
+    path !== "/v2/oauth/token" ? undefined : {
+      alter: (body) => {
+        const { access_token, refresh_token } = JSON.parse(body) as Record<string, string>
+        for (const token of [access_token, refresh_token]) if (token !== undefined) tokens.add(token)
+        return body
+      }
+    }
+  )
+  return tokens
+}
+
+/** Every row of every table, the queue's, too, as text. */
+const dump = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  const tables = yield* sql<{ schema: string; name: string }>`
+    select schemaname as schema, tablename as name from pg_tables
+    where schemaname in ('public', 'graphile_worker')`
+  const texts = yield* Effect.forEach(tables, ({ name, schema }) =>
+    Effect.map(
+      sql<{ text: string }>`select row_to_json(t)::text as text from ${sql(schema)}.${sql(name)} t`,
+      (rows) => rows.map(({ text }) => `${name} ${text}`)
+    ))
+  return texts.flat().join("\n")
+})
+
+describe("a secret", () => {
+  it.live(
+    "is in no table, job, log, trace, metric or address, whatever befell those who signed in",
+    () =>
+      Effect.gen(function*() {
+        const log = yield* heardLog
+        const traces = yield* otlpReceiver
+        const sandbox = yield* manualSandbox({ speed: 100 })
+        const tokens = tokensOf(sandbox)
+        const { url: databaseUrl } = yield* migratedDatabase
+        const key = Buffer.alloc(32, 7).toString("base64")
+        const { context, stop, url } = yield* stoppableDaemon(databaseUrl, sandbox, {
+          KILLMAILD_ENCRYPTION_KEYS: `1:${key}`,
+          KILLMAILD_FEEDS: "",
+          KILLMAILD_LOG_LEVEL: "debug",
+          KILLMAILD_ACCESS_LOG: "on",
+          KILLMAILD_SCHEDULE_SPEED: "100000",
+          OTEL_EXPORTER_OTLP_ENDPOINT: traces.url
+        })
+
+        const secrets = new Set<string>()
+        const browser = makeBrowser()
+        yield* signInWith(browser, url, first)
+        yield* signInWith(browser, url, second, "?add=true")
+        for (const value of browser.cookies.values()) secrets.add(value)
+        yield* browser.send("POST", `${url}/api/v1/auth/renew`)
+        for (const value of browser.cookies.values()) secrets.add(value)
+        yield* browser.send("POST", `${url}/api/v1/auth/tokens`, { refresh_token: "kmr_unknown" })
+
+        // Jobs renew what was not renewed for a day, which is a second here, while the SSO errs.
+        let refusals = 3
+        sandbox.intercept(({ body, path }) =>
+          path === "/v2/oauth/token" && body.includes("refresh_token") && refusals-- > 0
+            ? { status: 502, body: "<html></html>" }
+            : undefined
+        )
+        const { refreshed, runs } = yield* eventually(
+          (sql) =>
+            Effect.map(
+              sql<{ refreshed: number; runs: number }>`
+              select count(*) filter (where status = 'completed')::int as refreshed, count(*)::int as runs
+              from job_runs where task = 'refresh_token'`,
+              ([row]) => row!
+            ),
+          (row) => row.refreshed >= 3 && row.runs > row.refreshed
+        ).pipe(Effect.provide(context))
+        assert.isAbove(runs, refreshed)
+        sandbox.sso.revokeAll(second)
+        yield* eventually(
+          (sql) => sql`select from user_characters where dropped_because = 'invalid_grant'`,
+          (rows) => rows.length === 1
+        ).pipe(Effect.provide(context))
+        const other = makeBrowser()
+        yield* signInWith(other, url, third)
+        yield* other.send("DELETE", `${url}/api/v1/me`)
+
+        for (const secret of [...tokens, key]) secrets.add(secret)
+        assert.isAbove(secrets.size, 12)
+        const metrics = yield* Effect.promise(async () => (await fetch(`${url}/metrics`)).text())
+        const tables = yield* Effect.provide(dump, context)
+        yield* stop
+        const places = {
+          tables,
+          log: log.lines.join(""),
+          traces: traces.bodies.join(""),
+          metrics,
+          addresses: sandbox.requests().map(({ path }) => path).join("\n")
+        }
+        assert.include(places.tables, "refresh_token:")
+        assert.include(places.log, "/api/v1/auth/renew")
+        assert.isAbove(places.traces.length, 1000)
+        for (const secret of secrets) {
+          const forms = [secret, Buffer.from(secret).toString("hex"), Buffer.from(secret).toString("base64")]
+          for (const [place, text] of Object.entries(places)) {
+            for (const form of forms) assert.isFalse(text.includes(form), `${form.slice(0, 12)}… is in ${place}`)
+          }
+        }
+        // What the hash of a session's token is, is known; it proves nothing to us.
+        const hash = createHash("sha256").update(browser.cookies.get("killmaild-session")!).digest("hex")
+        assert.include(places.tables, hash)
+        assert.notInclude(places.log, "code=")
+        assert.deepStrictEqual(sandbox.violations(), [])
+      }),
+    60_000
+  )
+})
