@@ -1,9 +1,10 @@
-import { assert, layer } from "@effect/vitest"
-import { Context, Effect, Layer } from "effect"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Context, Effect, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { createHash } from "node:crypto"
 import { pilotOf } from "../../src/sandbox/People.ts"
 import type { Sandbox } from "../../src/sandbox/Sandbox.ts"
+import * as Database from "../../src/store/Database.ts"
 import { type Browser, chooseOn, makeBrowser, type Page, signInWith } from "../support/Browser.ts"
 import { stoppableDaemon } from "../support/StoppableDaemon.ts"
 import { manualSandbox, migratedDatabase } from "../support/TestDaemon.ts"
@@ -357,5 +358,74 @@ layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("whoever lea
       const left = yield* browser.send("DELETE", `${url}/api/v1/me`)
       assert.deepStrictEqual(left.json, { grants_revoked: 0, grants_unreached: 1 })
       assert.deepStrictEqual(yield* sql`select from users`, [])
+    }))
+})
+
+describe("sign-in", () => {
+  it.live("under HTTPS has cookies that no other host can set, and comes back to where it is registered", () =>
+    Effect.gen(function*() {
+      const sandbox = yield* manualSandbox({ speed: 1 })
+      const { url: databaseUrl } = yield* migratedDatabase
+      const { url } = yield* stoppableDaemon(databaseUrl, sandbox, {
+        KILLMAILD_FEEDS: "",
+        KILLMAILD_PUBLIC_URL: "https://kb.example.org"
+      })
+      const browser = makeBrowser()
+      const begun = yield* browser.go(`${url}/api/v1/auth/sign-in`)
+      assert.strictEqual(
+        begun.location?.searchParams.get("redirect_uri"),
+        "https://kb.example.org/api/v1/auth/callback"
+      )
+      const back = yield* chooseOn(begun, nextPilot())
+      // As the proxy before us passes it on.
+      assert.strictEqual((yield* browser.go(url + back.pathname + back.search)).status, 302)
+      assert.sameMembers([...browser.cookies.keys()], ["__Host-killmaild-session", "__Host-killmaild-renewal"])
+      for (const name of browser.cookies.keys()) {
+        const attributes = browser.attributes.get(name)!
+        assert.match(attributes, /; Secure/i)
+        assert.match(attributes, /; Path=\/(;|$)/i)
+        assert.notMatch(attributes, /Domain/i)
+      }
+      const renewing = (origin: string) =>
+        browser.go(`${url}/api/v1/auth/renew`, { method: "POST", headers: { origin } })
+      assert.strictEqual((yield* renewing(url)).status, 403)
+      assert.strictEqual((yield* renewing("https://kb.example.org")).status, 204)
+    }))
+
+  it.live("is off without an application, and says so", () =>
+    Effect.gen(function*() {
+      const sandbox = yield* manualSandbox()
+      const { url: databaseUrl } = yield* migratedDatabase
+      const { url } = yield* stoppableDaemon(databaseUrl, sandbox, {
+        KILLMAILD_FEEDS: "",
+        KILLMAILD_SSO_CLIENT_ID: ""
+      })
+      const page = yield* makeBrowser().go(`${url}/api/v1/auth/sign-in`)
+      assertProblem(page, 503, /^Sign-in is off: the operator has set no KILLMAILD_SSO_CLIENT_ID\.$/)
+    }))
+
+  it.live("leaves nothing that the role of clients' questions may read", () =>
+    Effect.gen(function*() {
+      const { url } = yield* migratedDatabase
+      const secret = Redacted.make(url)
+      yield* Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        for (
+          const table of [
+            "users",
+            "user_characters",
+            "user_tokens",
+            "sessions",
+            "rotated_refresh_tokens",
+            "user_settings",
+            "sign_ins",
+            "app_codes"
+          ]
+        ) {
+          const [row] = yield* sql<{ may: boolean }>`
+            select has_table_privilege('killmaild_public', ${table}, 'select') as may`
+          assert.isFalse(row!.may, table)
+        }
+      }).pipe(Effect.provide(Database.layer(secret)))
     }))
 })
