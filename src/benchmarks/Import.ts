@@ -2,22 +2,18 @@
  * `benchmark import`: how fast history comes in, from packed archives to rows that are committed and indexed, beside a COPY
  * of the same killmails, already read, into tables with all indexes; what memory it takes, and what disk.
  */
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Effect, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import * as Sandbox from "../sandbox/Sandbox.ts"
-import { Settings } from "../Settings.ts"
-import { importStaticData } from "../static-data/ImportStaticData.ts"
 import { readArchives, writeArchives } from "./Archived.ts"
 import { copy, prepareMonths } from "./Copy.ts"
 import { cpuOfTree } from "./Cpu.ts"
+import { prepareFacts } from "./Facts.ts"
 import { BenchmarkFailed, Ground, type Machine } from "./Ground.ts"
 import type { Throughput } from "./Ingest.ts"
-import { seed } from "./Mails.ts"
 import { median } from "./Quantiles.ts"
 
 export interface Plan {
@@ -116,21 +112,6 @@ const throughputOf = (
 
 const difference = (before: number | undefined, after: number | undefined): number | undefined =>
   before === undefined || after === undefined ? undefined : after - before
-
-/** The sandbox's static data, and a price of every type for every day that counts. */
-const prepareFacts = Effect.gen(function*() {
-  const sql = yield* SqlClient.SqlClient
-  const sandbox = yield* Sandbox.start({ port: 0, speed: 1000, seed, faults: 0, world: "clock" })
-  yield* importStaticData({ kind: "latest" }, { force: true, onProgress: () => Effect.void }).pipe(
-    Effect.provide([Settings.layerFrom(sandbox.environment), NodeHttpClient.layerUndici])
-  )
-  yield* sql`
-    insert into prices (type_id, day, average)
-    select type_id, day, 1000 + type_id % 997 * 1000
-    from types, generate_series('2021-09-15'::date, '2022-03-01'::date, interval '1 day') day
-    on conflict do nothing`
-  yield* sql`vacuum analyze prices`
-}).pipe(Effect.scoped)
 
 /** The command, as an operator runs it, on this database. */
 const runImport = Effect.fnUntraced(function*(archives: string) {

@@ -3,6 +3,7 @@ import { Effect, Option, Redacted } from "effect"
 import { Command } from "effect/cli"
 import { Ground } from "../benchmarks/Ground.ts"
 import type { IngestReport } from "../benchmarks/Ingest.ts"
+import { benchmarkFanout } from "./BenchmarkFanout.ts"
 import { benchmarkImport } from "./BenchmarkImport.ts"
 import { benchmarkQueries } from "./BenchmarkQueries.ts"
 import { count, database, latencyRow, machineLine, positive, throughputRow, told } from "./BenchmarkReport.ts"
@@ -72,5 +73,5 @@ const ingestCommand = Command.make(
 
 export const benchmark = Command.make("benchmark").pipe(
   Command.withDescription("Measure killmaild on this machine"),
-  Command.withSubcommands([ingestCommand, benchmarkImport, benchmarkQueries])
+  Command.withSubcommands([ingestCommand, benchmarkImport, benchmarkQueries, benchmarkFanout])
 )
