@@ -21,6 +21,7 @@ const commands = {
   prices: () => import("./commands/Prices.ts").then(({ prices }) => prices),
   "check-data": () => import("./commands/CheckData.ts").then(({ checkDataCommand }) => checkDataCommand),
   statistics: () => import("./commands/Statistics.ts").then(({ statistics }) => statistics),
+  keys: () => import("./commands/Keys.ts").then(({ keys }) => keys),
   "database-url": () => import("./commands/DatabaseUrl.ts").then(({ databaseUrl }) => databaseUrl),
   restored: () => import("./commands/Schema.ts").then(({ restored }) => restored),
   benchmark: () => import("./commands/Benchmark.ts").then(({ benchmark }) => benchmark)

@@ -2,7 +2,7 @@
  * The access token of a pilot's character, for whoever asks ESI in its name: kept encrypted, renewed when it is about to
  * expire, by one at a time over all replicas. It is not to be written into any job, log or trace.
  */
-import { Context, Effect, Layer, Option, Redacted, Schedule, Schema } from "effect"
+import { Context, Effect, Layer, Metric, Option, Redacted, Schedule, Schema } from "effect"
 import type { SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
 import * as Job from "../jobs/Job.ts"
@@ -47,6 +47,13 @@ const revokeMillis = 5000
 const freshShare = 0.95
 /** Between two tries to store a token that was just given: the one before may be good no more. */
 const insistently = Schedule.spaced("250 millis").pipe(Schedule.upTo({ duration: leaseMillis - deadlineMillis }))
+
+const refreshes = Metric.counter("killmaild_token_refreshes_total", {
+  description: "Refreshes of pilots' tokens by outcome: renewed, gone, failed",
+  incremental: true
+})
+const count = (outcome: "renewed" | "gone" | "failed") =>
+  Metric.update(Metric.withAttributes(refreshes, { outcome }), 1)
 
 export class AccessTokens extends Context.Service<AccessTokens, {
   /** One that is good for a while yet. `otherThan` is one that ESI refused with 401. */
@@ -137,7 +144,9 @@ export class AccessTokens extends Context.Service<AccessTokens, {
               (error) => error._tag === "SsoRefused" && error.error === "invalid_grant",
               () => drop(leased.value, leased.value.refresh_token, "invalid_grant")
             ),
-            Effect.tapError(() => Effect.ignore(store.release(characterId, leaseId)))
+            Effect.tapError(() => Effect.ignore(store.release(characterId, leaseId))),
+            Effect.tap(count("renewed")),
+            Effect.tapError(({ _tag }) => count(_tag === "TokenGone" ? "gone" : "failed"))
           )
         },
         Effect.uninterruptible

@@ -702,5 +702,68 @@ export const bugs: ReadonlyArray<Bug> = [
     file: "src/intake/Hearing.ts",
     changes: [["\"9999-12-31T00:00:00Z\"", "\"2003-05-06T00:00:00Z\""]],
     caughtBy: ["test/commands/BackfillLists.test.ts", "asks ESI for what has no body, announces none of it"]
+  },
+  // Pilots who sign in.
+  {
+    name: "state of anybody",
+    breaks: "who lures a pilot to a link of theirs puts a character of their own into the pilot's browser",
+    file: "src/store/Users.ts",
+    changes: [["where state_hash = ${stateHash} and browser_hash = ${browserHash}", "where state_hash = ${stateHash}"]],
+    caughtBy: ["test/api/SignIn.test.ts", "is refused with a state that is replayed, foreign, unknown or missing"]
+  },
+  {
+    name: "audience of any application",
+    breaks: "the token that a pilot gave another application signs it in here as the pilot",
+    file: "src/accounts/Sso.ts",
+    changes: [["audience: ssoClientId,", ""]],
+    caughtBy: ["test/accounts/Sso.test.ts", "is refused when it is forged, expired, for somebody else, or names nobody"]
+  },
+  {
+    name: "sold with its token",
+    breaks: "who sold a character goes on reading the mail of who bought it",
+    file: "src/accounts/AccessTokens.ts",
+    changes: [["yield* checkOwner(kept, after, granted.access)", ""]],
+    caughtBy: ["test/accounts/AccessTokens.test.ts", "is dropped when it turns out to be another owner's"]
+  },
+  {
+    name: "ciphertext of another row",
+    breaks: "who can write to the database reads one pilot's data as another",
+    file: "src/accounts/TokenCipher.ts",
+    changes: [["`user_tokens|${characterId}|${column}|${keyId}`", "`user_tokens|${column}|${keyId}`"]],
+    caughtBy: ["test/accounts/AccessTokens.test.ts", "is that of its row alone"]
+  },
+  {
+    name: "dropped for any refusal",
+    breaks: "one hiccup of EVE's SSO signs every pilot out",
+    file: "src/accounts/AccessTokens.ts",
+    changes: [["error._tag === \"SsoRefused\" && error.error === \"invalid_grant\"", "error._tag === \"SsoRefused\""]],
+    caughtBy: ["test/accounts/AccessTokens.test.ts", "outlives whatever the SSO answers but invalid_grant"]
+  },
+  {
+    name: "refreshed by all at once",
+    breaks: "two replicas spend one refresh token, and the pilot is signed out",
+    file: "src/store/UserTokens.ts",
+    changes: [["and (leased_until is null or leased_until <= clock_timestamp())", ""]],
+    caughtBy: ["test/accounts/AccessTokens.test.ts", "is renewed by one of two replicas at a time"]
+  },
+  {
+    name: "stolen session lives",
+    breaks: "who stole a token for renewal keeps the session that its owner has, too",
+    file: "src/store/Sessions.ts",
+    changes: [[
+      "insert into rotated_refresh_tokens (hash, session_id) values (${refreshHash}, ${rotated.id}::uuid)",
+      "select ${rotated.id}"
+    ]],
+    caughtBy: ["test/api/SignIn.test.ts", "is renewed with other tokens; the old ones are good no more"]
+  },
+  {
+    name: "cookie from any page",
+    breaks: "any page that a pilot visits deletes the pilot's account",
+    file: "src/api/SignedInPilots.ts",
+    changes: [[
+      "cookie !== \"\" && !isFromOurPage(request, origin!)",
+      "cookie === \"none\" && !isFromOurPage(request, origin!)"
+    ]],
+    caughtBy: ["test/api/SignIn.test.ts", "in a cookie changes things from our own pages alone"]
   }
 ]
