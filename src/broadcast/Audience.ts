@@ -25,6 +25,8 @@ export interface Audience {
 interface Member {
   readonly listener: Listener
   readonly leave: () => void
+  /** Of its subscriptions, those that fit what is told right now. */
+  fitting: Array<string>
 }
 
 export const make = (): Audience => {
@@ -41,7 +43,7 @@ export const make = (): Audience => {
       members.delete(member)
       for (const id of removals.keys()) remove(id)
     }
-    const member = { listener, leave }
+    const member: Member = { listener, leave, fitting: [] }
     members.add(member)
     return { add: (id, filter) => void removals.set(id, index.add(filter, { member, id })), remove, leave }
   }
@@ -53,14 +55,14 @@ export const make = (): Audience => {
   }
 
   const tell = (announcement: Announcement): number => {
-    const wanted = new Map<Member, Array<string>>()
+    const wanted: Array<Member> = []
     for (const { id, member } of index.fitting(announcement.subject)) {
-      const ids = wanted.get(member)
-      if (ids === undefined) wanted.set(member, [id])
-      else ids.push(id)
+      if (member.fitting.push(id) === 1) wanted.push(member)
     }
     let failures = 0
-    for (const [member, ids] of wanted) {
+    for (const member of wanted) {
+      const ids = member.fitting
+      member.fitting = []
       // Who was told before may have made it leave.
       if (!members.has(member) || hears(member, ids, announcement)) continue
       member.leave()

@@ -55,7 +55,8 @@ export const make = (live: LiveKillmails["Service"], client: Client): Subscripti
 
   const membership = live.join((fitting, announcement) => {
     const { sequence, type } = announcement
-    const ids = type === "revalued" ? fitting : fitting.filter((id) => sequence > hearing.get(id)!)
+    const isNew = (id: string) => type === "revalued" || sequence > hearing.get(id)!
+    const ids = fitting.every(isNew) ? fitting : fitting.filter(isNew)
     if (ids.length > 0) client.told(ids, announcement)
   })
 

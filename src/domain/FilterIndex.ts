@@ -46,6 +46,8 @@ const idsOf = (subject: Subject, field: Field): Iterable<MaybeId> => {
 interface Entry<A> {
   readonly value: A
   readonly fits: (subject: Subject) => boolean
+  /** Number of the killmail that it was last found to fit, as it may wait under several ids. */
+  foundFor: number
 }
 
 export interface FilterIndex<A> {
@@ -59,10 +61,11 @@ export const make = <A>(): FilterIndex<A> => {
   const byField = new Map(fields.map((field) => [field, new Map<MaybeId, Set<Entry<A>>>()]))
   /** Those that name no id: each is asked of every killmail. */
   const others = new Set<Entry<A>>()
+  let asked = 0
 
   return {
     add: (filter, value) => {
-      const entry = { value, fits: matches(filter) }
+      const entry: Entry<A> = { value, fits: matches(filter), foundFor: 0 }
       const field = fields.find((name) => filter[name] !== undefined)
       if (field === undefined) {
         others.add(entry)
@@ -83,16 +86,21 @@ export const make = <A>(): FilterIndex<A> => {
       }
     },
     fitting: (subject) => {
-      const found = new Set<Entry<A>>()
+      const found: Array<A> = []
+      asked++
       const ask = (entries: Iterable<Entry<A>>) => {
-        for (const entry of entries) if (entry.fits(subject)) found.add(entry)
+        for (const entry of entries) {
+          if (entry.foundFor === asked || !entry.fits(subject)) continue
+          entry.foundFor = asked
+          found.push(entry.value)
+        }
       }
       ask(others)
       for (const [field, byId] of byField) {
         if (byId.size === 0) continue
         for (const id of idsOf(subject, field)) ask(byId.get(id) ?? [])
       }
-      return Array.from(found, ({ value }) => value)
+      return found
     }
   }
 }
