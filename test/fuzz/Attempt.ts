@@ -6,7 +6,7 @@ export interface Attempt {
   /** As it stands in the request line, however broken. */
   readonly target: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body?: Buffer | string
+  readonly body?: Buffer | string | undefined
   /** Sent to the socket as it is, in place of all else. */
   readonly wire?: Buffer | string
   /** The operation of the contract that it is meant for. */

@@ -16,6 +16,13 @@ const problemFault = (attempt: Attempt, { body, headers, status }: Answer): stri
   const text = body.toString()
   // Node itself refuses what names no host, with an empty body in chunks.
   if (attempt.wire !== undefined && /^(0\r\n\r\n)?$/.test(text)) return undefined
+  // GraphQL has a form of its own, which its source reads.
+  if (
+    attempt.target.startsWith("/graphql") &&
+    /^application\/(graphql-response\+)?json/.test(headers["content-type"] ?? "")
+  ) {
+    return inside.test(text) ? `answers ${status} with our inside: ${text.slice(0, 200)}` : undefined
+  }
   if (!(headers["content-type"] ?? "").startsWith("application/problem+json")) {
     return `answers ${status} as ${headers["content-type"] ?? "nothing"}`
   }

@@ -3,6 +3,7 @@ import { Context, Effect, Layer, Schedule } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { schema } from "../../src/api/graphql/Schema.ts"
 import { Server } from "../../src/api/Server.ts"
 import * as Daemon from "../../src/Daemon.ts"
 import type { Killmail } from "../../src/domain/Killmail.ts"
@@ -12,8 +13,10 @@ import { Settings } from "../../src/Settings.ts"
 import * as Telemetry from "../../src/telemetry/Telemetry.ts"
 import type { Source } from "./Attempt.ts"
 import { contractOf, type Document } from "./Contract.ts"
+import * as GraphQl from "./GraphQl.ts"
 import * as Outside from "./Outside.ts"
 import * as Rest from "./Rest.ts"
+import type { Facts } from "./Values.ts"
 import * as Wire from "./Wire.ts"
 
 const token = "operator"
@@ -86,7 +89,7 @@ export const sourcesFor = Effect.fnUntraced(
     const { data } = yield* listed(url)
     const { next_cursor } = yield* listed(url, Math.max(1, data.length >> 1))
     const parties = data.flatMap(({ attackers, victim }) => [victim, ...attackers])
-    const facts: Rest.Facts = {
+    const facts: Facts = {
       token,
       killmails: data.map(({ hash, killmail_id }) => ({ id: killmail_id, hash })),
       characters: known(parties.map(({ character_id }) => character_id)),
@@ -96,6 +99,11 @@ export const sourcesFor = Effect.fnUntraced(
       ships: known(parties.map(({ ship_type_id }) => ship_type_id)),
       cursors: next_cursor === null ? [] : [next_cursor]
     }
-    return [Rest.source(contract, facts), Outside.source, Wire.source] satisfies ReadonlyArray<Source>
+    return [
+      Rest.source(contract, facts),
+      GraphQl.source(schema, facts),
+      Outside.source,
+      Wire.source
+    ] satisfies ReadonlyArray<Source>
   }
 )

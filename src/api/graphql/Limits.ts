@@ -17,12 +17,17 @@ import {
   isListType,
   isObjectType,
   Kind,
-  type SelectionSetNode
+  Lexer,
+  type SelectionSetNode,
+  Source,
+  TokenKind
 } from "graphql"
 
 /** Tokens of a query's text. */
 export const mostTokens = 4000
 const mostDepth = 12
+/** Brackets of all kinds that are open at a time: the parser's own stack is as deep. */
+const mostOpen = 100
 const mostAliases = 20
 const mostCost = 50_000
 
@@ -37,6 +42,22 @@ export const costing = (cost: number) => ({ cost })
 const limitArgument = "limit"
 
 const refusal = (message: string) => new GraphQLError(message, { extensions: { code: "TOO_MUCH" } })
+
+const opening: ReadonlySet<TokenKind> = new Set([TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L])
+const closing: ReadonlySet<TokenKind> = new Set([TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R])
+
+/** Throws for a text that no parser should be given. */
+export const refuseNested = (query: string): void => {
+  const lexer = new Lexer(new Source(query))
+  let open = 0
+  for (let token = 0; token < mostTokens && lexer.advance().kind !== TokenKind.EOF; token++) {
+    const { kind } = lexer.token
+    if (closing.has(kind)) open -= 1
+    if (opening.has(kind) && ++open > mostOpen) {
+      throw refusal(`The query goes deeper than ${mostDepth} levels, wants at most so many.`)
+    }
+  }
+}
 
 export interface Asked {
   readonly schema: GraphQLSchema

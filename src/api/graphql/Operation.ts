@@ -9,7 +9,7 @@ import {
   validate
 } from "graphql"
 import type { Answering } from "./Answering.ts"
-import { mostTokens, refuseTooMuch } from "./Limits.ts"
+import { mostTokens, refuseNested, refuseTooMuch } from "./Limits.ts"
 import { schema } from "./Schema.ts"
 
 /** What a client sends, over HTTP as over a socket. */
@@ -36,6 +36,7 @@ export const prepare = (
   contextValue: Answering
 ): Prepared | ReadonlyArray<GraphQLError> => {
   try {
+    refuseNested(query)
     const document = parse(query, { maxTokens: mostTokens })
     const errors = validate(schema, document, specifiedRules, { maxErrors: mostErrors, hideSuggestions: true })
     if (errors.length > 0) return errors

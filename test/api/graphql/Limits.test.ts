@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { GraphQLError, parse } from "graphql"
-import { mostTokens, refuseTooMuch } from "../../../src/api/graphql/Limits.ts"
+import { mostTokens, refuseNested, refuseTooMuch } from "../../../src/api/graphql/Limits.ts"
 import { schema } from "../../../src/api/graphql/Schema.ts"
 
 const refusalOf = (query: string, variables: Record<string, unknown> = {}): string | undefined => {
   try {
+    refuseNested(query)
     refuseTooMuch({ schema, document: parse(query, { maxTokens: mostTokens }), variables })
     return undefined
   } catch (error) {
@@ -35,6 +36,9 @@ describe("an operation of GraphQL", () => {
 
   it("may not go deep, nor ask for the same under many names", () => {
     assert.match(refusalOf(`{ killmail(id: 1) { victim { ${nested(40)} } } }`) ?? "", /deeper than 12 levels/)
+    // The parser's stack would be as deep.
+    assert.match(refusalOf("{ killmails { data ".repeat(900)) ?? "", /deeper than 12 levels/)
+    assert.match(refusalOf(`{ killmail(id: ${"[".repeat(3000)}) { hash } }`) ?? "", /deeper than 12 levels/)
     const chain = "corporation { alliance { stats { all { kills } } } }"
     assert.isUndefined(refusalOf(`{ character(id: 1) { ${chain} } }`))
     const aliases = `{ ${many(21, (k) => `k${k}: killmail(id: 1) { hash }`)} }`
