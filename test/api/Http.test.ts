@@ -1,33 +1,19 @@
 import { assert, layer } from "@effect/vitest"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { once } from "node:events"
 import { connect } from "node:net"
 import { killmailOf } from "../../src/sandbox/World.ts"
-import { stoppableDaemon } from "../support/StoppableDaemon.ts"
-import { manualSandbox, migratedDatabase } from "../support/TestDaemon.ts"
+import { ApiDaemon } from "../support/ApiDaemon.ts"
 
 const { hash, killmail } = killmailOf("http", 11)
 const id = killmail.killmail_id
 
-class Daemon extends Context.Service<Daemon, {
-  readonly url: string
-  readonly name: (systemId: number, name: string) => Effect.Effect<void>
-}>()("killmaild/test/Daemon") {
-  static readonly layer = Layer.effect(
-    Daemon,
-    Effect.gen(function*() {
-      const sandbox = yield* manualSandbox()
-      const { url: databaseUrl } = yield* migratedDatabase
-      const { context, store, url } = yield* stoppableDaemon(databaseUrl, sandbox, { KILLMAILD_FEEDS: "" })
-      yield* store([killmail])
-      const sql = Context.get(context, SqlClient.SqlClient)
-      const name = (systemId: number, text: string) =>
-        Effect.orDie(sql`insert into solar_systems values (${systemId}, ${text}, 1, 1, 0)`)
-      return { url, name: (systemId, text) => Effect.asVoid(name(systemId, text)) }
-    })
-  )
-}
+/** Tells what a system is called. */
+const nameSystem = Effect.fnUntraced(function*(systemId: number, name: string) {
+  const { context } = yield* ApiDaemon
+  yield* Context.get(context, SqlClient.SqlClient)`insert into solar_systems values (${systemId}, ${name}, 1, 1, 0)`
+})
 
 interface Answer {
   readonly status: number
@@ -38,7 +24,7 @@ interface Answer {
 }
 
 const ask = (path: string, init: RequestInit = {}) =>
-  Effect.flatMap(Daemon, ({ url }) =>
+  Effect.flatMap(ApiDaemon, ({ url }) =>
     Effect.promise(async (): Promise<Answer> => {
       const response = await fetch(url + path, init)
       const text = await response.text()
@@ -64,7 +50,7 @@ const assertProblem = ({ headers, json, text }: Answer, status: number, about: s
   assert.notMatch(text, /node_modules|\.ts:|at .*\(/, about)
 }
 
-layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("the HTTP interface", (it) => {
+layer(ApiDaemon.layer([killmail], Effect.void), { excludeTestServices: true, timeout: 60_000 })("the HTTP interface", (it) => {
   it.effect("shows a killmail, and its body just as it was published", () =>
     Effect.gen(function*() {
       const shown = yield* ask(`/api/v1/killmails/${id}`)
@@ -174,7 +160,7 @@ layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("the HTTP in
       assert.deepStrictEqual([again.status, again.text, again.headers.get("etag")], [304, "", etag])
       assert.strictEqual((yield* ask(path, { headers: { "if-none-match": "W/\"other\"" } })).status, 200)
       // The names are part of what it says.
-      yield* Effect.flatMap(Daemon, ({ name }) => name(killmail.solar_system_id, "Some System"))
+      yield* nameSystem(killmail.solar_system_id, "Some System")
       const renamed = yield* ask(path, { headers: { "if-none-match": etag } })
       assert.deepStrictEqual([renamed.status, renamed.json["names"]], [200, {
         [killmail.solar_system_id]: "Some System"
@@ -200,7 +186,7 @@ layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("the HTTP in
 
   it.effect("survives requests that are hardly HTTP", () =>
     Effect.gen(function*() {
-      const { port } = new URL((yield* Daemon).url)
+      const { port } = new URL((yield* ApiDaemon).url)
       const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
       const lines = [

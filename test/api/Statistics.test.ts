@@ -1,9 +1,9 @@
 import { assert, layer } from "@effect/vitest"
-import { Context, Effect, Layer } from "effect"
+import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
+import { ApiDaemon } from "../support/ApiDaemon.ts"
 import { changed, mailOf, withVictim } from "../support/Mails.ts"
-import { stoppableDaemon } from "../support/StoppableDaemon.ts"
-import { eventually, manualSandbox, migratedDatabase } from "../support/TestDaemon.ts"
+import { eventually } from "../support/TestDaemon.ts"
 
 const now = new Date(Date.now() - 1000).toISOString().slice(0, 19) + "Z"
 const [pilot, gang, victim] = [2_122_585_718, 98_000_001, 90_000_002]
@@ -30,30 +30,19 @@ const kill = (k: number, time: string) =>
     }
   )
 
-class Daemon extends Context.Service<Daemon, { readonly url: string }>()("killmaild/test/Daemon") {
-  static readonly layer = Layer.effect(
-    Daemon,
-    Effect.gen(function*() {
-      const sandbox = yield* manualSandbox()
-      const { url: databaseUrl } = yield* migratedDatabase
-      const { context, store, url } = yield* stoppableDaemon(databaseUrl, sandbox, {
-        KILLMAILD_FEEDS: "",
-        KILLMAILD_SCHEDULE_SPEED: "100"
-      })
-      yield* store([kill(1, now), kill(2, now), kill(3, "2019-03-04T05:06:07Z")])
-      yield* eventually(
-        (sql) => sql`select from statistics where period = 'all' and kind = 'character' and kills = 3`,
-        (rows) => rows.length === 1
-      ).pipe(Effect.provide(context))
-      yield* Context.get(context, SqlClient.SqlClient)`
-        insert into regions values (10000002, 'The Forge') on conflict do nothing`
-      return { url }
-    })
+const prepared = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  yield* eventually(
+    (sql) => sql`select from statistics where period = 'all' and kind = 'character' and kills = 3`,
+    (rows) => rows.length === 1
   )
-}
+  yield* sql`insert into regions values (10000002, 'The Forge') on conflict do nothing`
+})
+const mails = [kill(1, now), kill(2, now), kill(3, "2019-03-04T05:06:07Z")]
+const Daemon = ApiDaemon.layer(mails, prepared, { KILLMAILD_SCHEDULE_SPEED: "100" })
 
 const ask = (path: string) =>
-  Effect.flatMap(Daemon, ({ url }) =>
+  Effect.flatMap(ApiDaemon, ({ url }) =>
     Effect.promise(async () => {
       const response = await fetch(`${url}/api/v1/${path}`)
       const json = await response.json() as Record<string, unknown>
@@ -78,7 +67,7 @@ const counts = {
 const of = (kills: number) => ({ ...counts, kills, final_blows: kills, damage_done: 90 * kills })
 const allOf = (path: string) => Effect.map(ask(`${path}/stats`), ({ json }) => json["all"])
 
-layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("statistics of the interface", (it) => {
+layer(Daemon, { excludeTestServices: true, timeout: 60_000 })("statistics of the interface", (it) => {
   it.effect("tell of all time, of each month and of each day that is kept", () =>
     Effect.gen(function*() {
       const { json, lifetime, status } = yield* ask(`characters/${pilot}/stats`)

@@ -1,11 +1,10 @@
 import { assert, layer } from "@effect/vitest"
-import { Context, Effect, Layer } from "effect"
+import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import type { Killmail } from "../../../src/domain/Killmail.ts"
 import { EntityStore } from "../../../src/store/EntityStore.ts"
+import { ApiDaemon } from "../../support/ApiDaemon.ts"
 import { mailOf, withVictim } from "../../support/Mails.ts"
-import { stoppableDaemon } from "../../support/StoppableDaemon.ts"
-import { manualSandbox, migratedDatabase } from "../../support/TestDaemon.ts"
 
 const pilot = 2_122_585_718
 const corporation = 98_000_001
@@ -18,27 +17,17 @@ const mails: ReadonlyArray<Killmail> = Array.from({ length: 60 }, (_, k) =>
     : mailOf("graphql", k))
 const [mail] = mails
 
-class Daemon extends Context.Service<Daemon, { readonly url: string }>()("killmaild/test/Daemon") {
-  static readonly layer = Layer.effect(
-    Daemon,
-    Effect.gen(function*() {
-      const sandbox = yield* manualSandbox()
-      const { url: databaseUrl } = yield* migratedDatabase
-      const { context, store, url } = yield* stoppableDaemon(databaseUrl, sandbox, { KILLMAILD_FEEDS: "" })
-      yield* store(mails)
-      const sql = Context.get(context, SqlClient.SqlClient)
-      yield* sql`delete from graphile_worker._private_jobs where key = 'refresh_characters'`
-      const entities = Context.get(context, EntityStore)
-      yield* entities.notePublications(100)
-      yield* entities.keepNames([{ id: pilot, name: "Some Pilot" }])
-      yield* entities.keepCorporations([{ id: corporation, name: "Some Corporation", ticker: "S.C", isClosed: false }])
-      yield* entities.keepAlliances([{ id: alliance, name: "Some Alliance", ticker: "ALLY", isClosed: false }])
-      yield* sql`insert into solar_systems values (${mail!.solar_system_id}, 'Somewhere', 1, 1, 0)`
-      yield* sql`insert into character_groups (character_id, main_character_id) values (7, ${BigInt(pilot)})`
-      return { url }
-    })
-  )
-}
+const prepared = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`delete from graphile_worker._private_jobs where key = 'refresh_characters'`
+  const entities = yield* EntityStore
+  yield* entities.notePublications(100)
+  yield* entities.keepNames([{ id: pilot, name: "Some Pilot" }])
+  yield* entities.keepCorporations([{ id: corporation, name: "Some Corporation", ticker: "S.C", isClosed: false }])
+  yield* entities.keepAlliances([{ id: alliance, name: "Some Alliance", ticker: "ALLY", isClosed: false }])
+  yield* sql`insert into solar_systems values (${mail!.solar_system_id}, 'Somewhere', 1, 1, 0)`
+  yield* sql`insert into character_groups (character_id, main_character_id) values (7, ${BigInt(pilot)})`
+})
 
 interface Answer {
   readonly status: number
@@ -49,7 +38,7 @@ interface Answer {
 }
 
 const send = (path: string, init: RequestInit = {}) =>
-  Effect.flatMap(Daemon, ({ url }) =>
+  Effect.flatMap(ApiDaemon, ({ url }) =>
     Effect.promise(async (): Promise<Answer> => {
       const response = await fetch(url + path, init)
       const text = await response.text()
@@ -73,7 +62,7 @@ const at = (value: unknown, path: string): unknown =>
 const each = (value: unknown, list: string, name: string): ReadonlyArray<unknown> =>
   (at(value, list) as ReadonlyArray<unknown>).map((one) => at(one, name))
 
-layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("a query of GraphQL", (it) => {
+layer(ApiDaemon.layer(mails, prepared), { excludeTestServices: true, timeout: 60_000 })("a query of GraphQL", (it) => {
   it.effect("is told of a killmail what REST tells, in camelCase", () =>
     Effect.gen(function*() {
       const { data } = yield* ask(`{ killmail(id: ${mail!.killmail_id}) {
@@ -220,6 +209,10 @@ layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("a query of 
           [`{ killmails(cursor: "x") ${page} }`, /^cursor: wants the nextCursor of the page before\.$/],
           ["{ killmail(id: 1.5) { hash } }", /^Long: got "1\.5", wants a whole number below 2\^53\.$/],
           ["{ killmail(id: 9007199254740993) { hash } }", /^Long: got/],
+          [
+            "{ killmails(limit: 1000) { data { attackers { character { name } corporation { name ticker } } } } }",
+            /^The query asks/
+          ],
           ["subscription { killmail { hash } }", /^Wants a query here/],
           ["mutation { killmail }", /mutation/],
           ["query A { __typename } query B { __typename }", /^operationName: wants the name of one/]
