@@ -542,6 +542,46 @@ export const bugs: ReadonlyArray<Bug> = [
     caughtBy: ["test/api/WebSocket.test.ts", "may open /ws from the daemon's own origin"]
   },
 
+  // GraphQL.
+  {
+    name: "GraphQL without limits",
+    breaks: "one query reads the whole database",
+    file: "src/api/graphql/Operation.ts",
+    changes: [["    refuseTooMuch({ schema, document, operationName, variables })\n", ""]],
+    caughtBy: ["test/api/graphql/Queries.test.ts", "is refused in one sentence that says what is wrong"]
+  },
+  {
+    name: "negative limit of GraphQL",
+    breaks: "a list of minus a thousand killmails pays for one of a thousand",
+    file: "src/api/graphql/Limits.ts",
+    changes: [[
+      "typeof length === \"number\" && length >= 1 ? length : 1",
+      "typeof length === \"number\" ? length : 1"
+    ]],
+    caughtBy: ["test/api/graphql/Limits.test.ts", "may not ask for too much"]
+  },
+  {
+    name: "statement a killmail",
+    breaks: "a page of GraphQL asks the database for every attacker by itself",
+    file: "src/api/graphql/Loaders.ts",
+    changes: [["    }, { cache })", "    }, { cache, batch: false })"]],
+    caughtBy: ["test/api/graphql/Loaders.test.ts", "takes as many statements for sixty killmails as for two"]
+  },
+  {
+    name: "queue for everybody",
+    breaks: "whoever asks learns what the daemon works on",
+    file: "src/api/graphql/WorkerStatus.ts",
+    changes: [["if (!isOperator) {", "if (isOperator) {"]],
+    caughtBy: ["test/api/graphql/Queries.test.ts", "is told of the queue if it is the operator's"]
+  },
+  {
+    name: "slow subscriber of GraphQL kept",
+    breaks: "a client that does not read misses killmails and is not told",
+    file: "src/api/graphql/Publications.ts",
+    changes: [["            tooSlow()\n", ""]],
+    caughtBy: ["test/api/graphql/Subscriptions.test.ts", "that does not read is cut off with 1013"]
+  },
+
   // ESI and its limits.
   {
     name: "404 asked for ever",
