@@ -16,5 +16,5 @@ describe("the interface", () => {
       assert.deepStrictEqual(findings.map(Fuzz.describe), [])
       assert.isAbove(statuses["rest 200"]!, 300)
       assert.isAbove(statuses["rest 400"]!, 100)
-    }), 90_000)
+    }), 180_000)
 })

@@ -12,7 +12,7 @@ const targets: ReadonlyArray<(random: Random) => string> = [
   (random) => `/r2z2/history/${Nonsense.inUrl(random)}.json`,
   (random) => `/redisq/listen.php?queueID=&ttw=${Nonsense.inUrl(random)}`,
   (random) => `/redisq/listen.php?queueID=${"x".repeat(101)}${Nonsense.inUrl(random)}`,
-  (random) => `/redisq/listen.php?queueID=x&filter=${Nonsense.inUrl(random)}`,
+  (random) => `/redisq/listen.php?queueID=x&ttw=1&filter=${Nonsense.inUrl(random)}`,
   () => "/health/live",
   () => "/health/ready",
   () => "/openapi.json",
