@@ -61,3 +61,9 @@ export class SignedIn extends HttpApiMiddleware.Service<SignedIn, { provides: Cu
   "killmaild/api/SignedIn",
   { security: { bearer: HttpApiSecurity.bearer }, error: [Unauthorized, Forbidden, Unavailable] }
 ) {}
+
+/** Lets in the operator, and whoever signed in. */
+export class Contributor extends HttpApiMiddleware.Service<Contributor>()("killmaild/api/Contributor", {
+  security: { bearer: HttpApiSecurity.bearer },
+  error: [Unauthorized, Forbidden, Unavailable]
+}) {}

@@ -2,7 +2,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Id, Killmail } from "../domain/Killmail.ts"
-import { BadRequest, NotFound, Operator, Unavailable } from "./ApiErrors.ts"
+import { BadRequest, Contributor, NotFound, Unavailable } from "./ApiErrors.ts"
 import { KillmailDocument, Value } from "./KillmailShapes.ts"
 import { idParams } from "./Shapes.ts"
 
@@ -61,7 +61,7 @@ export class KillmailsApi extends HttpApiGroup.make("killmails")
       payload: Submission,
       success: Submitted.pipe(HttpApiSchema.status(202)),
       error: [BadRequest, Unavailable]
-    }).middleware(Operator)
+    }).middleware(Contributor)
       .annotateMerge(
         OpenApi.annotations({
           summary: "Names a killmail by id and hash, or by its ESI address, of which only these two are read"

@@ -235,6 +235,17 @@ layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("a session",
       assert.strictEqual(browser.cookies.size, 0)
     }))
 
+  it.effect("lets its user name a killmail that no feed told of", () =>
+    Effect.gen(function*() {
+      const { url } = yield* Daemon
+      const { browser } = yield* signedIn()
+      const named = { killmail_id: 81_646_519, hash: "8f1450fca8ce97be9b10e106a1257088407ef387" }
+      assert.strictEqual((yield* browser.send("POST", `${url}/api/v1/killmails`, named)).status, 202)
+      assert.strictEqual((yield* makeBrowser().send("POST", `${url}/api/v1/killmails`, named)).status, 401)
+      const lured = yield* browser.send("POST", `${url}/api/v1/killmails`, named, "https://evil.example")
+      assert.strictEqual(lured.status, 403)
+    }))
+
   it.effect("is nobody else's to see or to end", () =>
     Effect.gen(function*() {
       const { url } = yield* Daemon
