@@ -96,7 +96,7 @@ describe("the limit of a client", () => {
       assert.match(refused.text, /at a time/)
       for (const abort of aborts) abort.abort()
       while ((yield* ask(`${url}/health/live`, client)).status === 429) yield* Effect.sleep("20 millis")
-    }), 20_000)
+    }), 60_000)
 })
 
 describe("the headers of an answer", () => {
@@ -185,8 +185,8 @@ describe("a request", () => {
       const started = performance.now()
       const answer = yield* exchange(url, "GET /health/live HTTP/1.1\r\nHost: x\r\nX-Slow: ")
       assert.match(answer, /^HTTP\/1\.1 408 [^]*"status":408/)
-      assert.isBelow(performance.now() - started, 15_000)
-    }), 20_000)
+      assert.isBelow(performance.now() - started, 20_000)
+    }), 60_000)
 
   it.effect("that is not answered in time is answered with 503", () =>
     Effect.gen(function*() {
