@@ -1,6 +1,6 @@
 /**
- * `/graphql`: queries over HTTP, subscriptions over graphql-transport-ws. What answers them is loaded with the first question,
- * as it takes 20 MB that an idle daemon does not need.
+ * `/graphql`: queries over HTTP, subscriptions over graphql-transport-ws. What answers them is loaded with the first question:
+ * it takes 4 MB and some 60 ms, which a daemon that nobody asks need not spend.
  */
 import { Context, Effect, Layer, Metric } from "effect"
 import { HttpRouter, type HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -13,9 +13,10 @@ import { KillmailReader } from "../../store/KillmailReader.ts"
 import { KillmailSearch } from "../../store/KillmailSearch.ts"
 import { Names } from "../../store/Names.ts"
 import { StatisticsReader } from "../../store/StatisticsReader.ts"
-import { AdminToken } from "../AdminToken.ts"
+import { AdminToken, bearerIn } from "../AdminToken.ts"
 import * as Sockets from "../Sockets.ts"
 import type { Backend, Stores } from "./Answering.ts"
+import type * as HttpQueries from "./HttpQueries.ts"
 import { messagesSent, subscriptionsOpen } from "./SubscriptionMetrics.ts"
 
 export class Graphql extends Context.Service<Graphql, {
@@ -52,39 +53,39 @@ export class Graphql extends Context.Service<Graphql, {
       yield* Metric.update(subscriptionsOpen, 0)
       yield* Metric.update(messagesSent, 0)
 
-      const queries = yield* Effect.cached(
-        Effect.map(Effect.promise(() => import("./HttpQueries.ts")), ({ queryHandler }) => queryHandler(backend))
-      )
-      const subscriptions = yield* Effect.cached(
-        Effect.map(
-          Effect.promise(() => import("./SocketSubscriptions.ts")),
-          ({ subscriptionServer }) => subscriptionServer(backend)
-        )
-      )
+      let handler: ReturnType<typeof HttpQueries.queryHandler> | undefined
+      const queries = async () => {
+        const { queryHandler } = await import("./HttpQueries.ts")
+        return handler ??= queryHandler(backend)
+      }
+      let opened: Sockets.Sockets | undefined
+      const sockets = async () => {
+        const { subscriptionServer } = await import("./SocketSubscriptions.ts")
+        return opened ??= Sockets.make({
+          allowedOrigins,
+          chooseProtocol: (offered) => offered.has(subprotocol) && subprotocol,
+          serve: subscriptionServer(backend)
+        })
+      }
 
       const answer = Effect.gen(function*() {
         const { headers, method, text, url } = yield* HttpServerRequest.HttpServerRequest
         const body = method === "POST" ? yield* text : null
-        const handle = yield* queries
-        const isOperator = token.matches(/^Bearer (.+)$/i.exec(headers["authorization"] ?? "")?.[1] ?? "")
+        const handle = yield* Effect.promise(queries)
+        const isOperator = token.matches(bearerIn(headers["authorization"]))
+        // What it reads belongs to the request's trace.
+        const run = Effect.runPromiseWith(yield* Effect.context<never>())
         const [answered, init] = yield* Effect.promise((signal) =>
-          handle({ method, url, headers, body, raw: null, context: { signal, isOperator } })
+          handle({ method, url, headers, body, raw: null, context: { isOperator, run, signal } })
         )
         return HttpServerResponse.text(answered ?? "", { status: init.status, headers: init.headers ?? {} })
-      })
-
-      const sockets = Sockets.make({
-        allowedOrigins,
-        chooseProtocol: (offered) => offered.has(subprotocol) && subprotocol,
-        // Whoever is here has waited for it.
-        serve: (connection) => Effect.runSync(subscriptions)(connection)
       })
 
       return Graphql.of({
         answer,
         sockets: {
-          upgrade: (...connection) => backend.report(Effect.map(subscriptions, () => sockets.upgrade(...connection))),
-          close: sockets.close
+          upgrade: (...connection) => void sockets().then(({ upgrade }) => upgrade(...connection)),
+          close: Effect.suspend(() => opened?.close ?? Effect.void)
         }
       })
     })

@@ -14,10 +14,11 @@ const deadlineSeconds = 10
 export interface Asker {
   readonly signal: AbortSignal
   readonly isOperator: boolean
+  readonly run: Backend["run"]
 }
 
-export const queryHandler = ({ report, run, stores }: Backend): Handler<null, Asker> => {
-  const answering = (query: string, { isOperator, signal }: Asker): Answering => {
+export const queryHandler = ({ report, stores }: Pick<Backend, "report" | "stores">): Handler<null, Asker> => {
+  const answering = (query: string, { isOperator, run, signal }: Asker): Answering => {
     const runHere: Answering["run"] = (effect) => run(effect, { signal })
     return {
       stores,

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { Statement } from "effect/sql"
+import type { Backend } from "../../../src/api/graphql/Answering.ts"
 import { queryHandler } from "../../../src/api/graphql/HttpQueries.ts"
 import { LiveKillmails } from "../../../src/broadcast/LiveKillmails.ts"
 import { JobPools } from "../../../src/jobs/JobPools.ts"
@@ -36,12 +37,9 @@ const counting = Effect.gen(function*() {
     statements.push(statement.compile()[0])
     return Effect.succeed(statement)
   }
-  const handle = queryHandler({
-    stores,
-    run: (effect, options) =>
-      Effect.runPromiseWith(context)(Effect.provideService(effect, Statement.CurrentTransformer, transformer), options),
-    report: Effect.runForkWith(context)
-  })
+  const run: Backend["run"] = (effect, options) =>
+    Effect.runPromiseWith(context)(Effect.provideService(effect, Statement.CurrentTransformer, transformer), options)
+  const handle = queryHandler({ stores, report: Effect.runForkWith(context) })
   return (query: string) =>
     Effect.promise(async (signal) => {
       statements.length = 0
@@ -51,7 +49,7 @@ const counting = Effect.gen(function*() {
         headers: { "content-type": "application/json" },
         body: JSON.stringify({ query }),
         raw: null,
-        context: { signal, isOperator: false }
+        context: { isOperator: false, run, signal }
       })
       const { data, errors } = JSON.parse(text!) as { readonly data: unknown; readonly errors?: unknown }
       assert.isUndefined(errors)

@@ -91,7 +91,7 @@ describe("a subscription of GraphQL", () => {
     Effect.gen(function*() {
       const { another, store, url } = yield* daemon()
       const second = yield* another
-      const total = 300
+      const total = 150
       const writing = yield* Effect.forkScoped(Effect.gen(function*() {
         for (let k = 0; k < total; k += 5) yield* store(mails(k, k + 5))
       }))
@@ -111,8 +111,8 @@ describe("a subscription of GraphQL", () => {
       }
       yield* Fiber.join(writing)
       assert.deepStrictEqual(seen, upTo(total))
-      assert.isAbove(connections, 5)
-    }), 40_000)
+      assert.isAbove(connections, 3)
+    }), 60_000)
 
   it.live(
     "that does not read is cut off with 1013, and has lost nothing when it resumes",
@@ -132,11 +132,11 @@ describe("a subscription of GraphQL", () => {
         yield* slow.count(1)
         client.socket().pause()
         // What fits into the sockets' buffers, and more than may wait behind it.
-      const total = 1100
-      yield* store(mails(1, 18).map((_, k) => large(k + 1)))
-      for (let k = 18; k < total; k += 40) yield* store(mails(k, Math.min(k + 40, total)))
-      yield* told(total)
-      client.socket().resume()
+        const total = 1100
+        yield* store(mails(1, 18).map((_, k) => large(k + 1)))
+        for (let k = 18; k < total; k += 40) yield* store(mails(k, Math.min(k + 40, total)))
+        yield* told(total)
+        client.socket().resume()
         assert.strictEqual(yield* slow.ended, 1013)
         const got = sequencesOf(slow)
         assert.isBelow(got.length, total)
