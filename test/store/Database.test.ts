@@ -217,7 +217,7 @@ describe.concurrent("the partitions", () => {
             sql<{ count: number }>`select count(*)::int as count from pg_index where indrelid = ${table}::regclass`,
             ([row]) => row!.count
           )
-        assert.strictEqual(yield* indexes("attackers_2010_04"), 3 + (yield* indexes("attackers")))
+        assert.strictEqual(yield* indexes("attackers_2010_04"), 4 + (yield* indexes("attackers")))
       })
     ))
 })
