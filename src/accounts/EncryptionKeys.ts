@@ -4,6 +4,8 @@
  */
 import { Context, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { createHash, randomBytes } from "node:crypto"
+import { existsSync } from "node:fs"
+import { join } from "node:path"
 import { readOrGenerate, replaceSecret } from "../SecretFile.ts"
 import { type EncryptionKey, keysIn, Settings } from "../Settings.ts"
 
@@ -19,6 +21,8 @@ export class EncryptionKeys extends Context.Service<EncryptionKeys, {
     readonly [first: EncryptionKey, ...older: ReadonlyArray<EncryptionKey>],
     EncryptionKeysUnavailable
   >
+  /** Those that there are; none is made. */
+  readonly present: Effect.Effect<ReadonlyArray<EncryptionKey>, EncryptionKeysUnavailable>
   /** Puts a new key before the others; false where the keys are set and only the operator can. */
   readonly addFirst: Effect.Effect<boolean, EncryptionKeysUnavailable>
 }>()("killmaild/accounts/EncryptionKeys") {
@@ -47,6 +51,8 @@ export class EncryptionKeys extends Context.Service<EncryptionKeys, {
         return [first, ...older]
       }
 
+      const present = inFile(() => Option.isSome(encryptionKeys) || existsSync(join(dataDir, fileName)) ? read() : [])
+
       const addFirst = Option.isSome(encryptionKeys)
         ? Effect.succeed(false)
         : inFile(() => {
@@ -54,7 +60,7 @@ export class EncryptionKeys extends Context.Service<EncryptionKeys, {
           return true
         })
 
-      return EncryptionKeys.of({ all: inFile(read), addFirst })
+      return EncryptionKeys.of({ all: inFile(read), present, addFirst })
     })
   )
 }

@@ -1,5 +1,6 @@
 /** Whether Postgres is fit, and what its tables say of the daemon. Nothing is changed, the schema neither. */
 import { Effect, Layer, Option, Redacted } from "effect"
+import { EncryptionKeys } from "../accounts/EncryptionKeys.ts"
 import { embeddedDirectory } from "../Daemon.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import * as EmbeddedPostgres from "../postgres/EmbeddedPostgres.ts"
@@ -8,6 +9,8 @@ import * as Database from "../store/Database.ts"
 import { databaseFacts } from "../store/DatabaseFacts.ts"
 import { FeedStore } from "../store/FeedStore.ts"
 import { Maintenance } from "../store/Maintenance.ts"
+import { UserTokens } from "../store/UserTokens.ts"
+import { examineTokens } from "./ExamineTokens.ts"
 import { fault, type Finding, well } from "./Finding.ts"
 
 /** Milliseconds that two clocks may differ: leases and budgets are reckoned by both. */
@@ -28,12 +31,20 @@ export const examineDatabase = Effect.gen(function*() {
     return [well("postgres", "the embedded one does not run now; `serve` starts it, and doctor looks at it then")]
   }
   const server = Database.layer(url.value)
-  const services = Layer.mergeAll(FeedStore.layer, JobQueue.layer, Maintenance.layer).pipe(Layer.provideMerge(server))
+  const services = Layer.mergeAll(
+    FeedStore.layer,
+    JobQueue.layer,
+    Maintenance.layer,
+    UserTokens.layer,
+    EncryptionKeys.layer
+  ).pipe(Layer.provideMerge(server))
   return yield* examineServer(url.value).pipe(
     Effect.provide(services),
     Effect.catchTags({
       DatabaseUnusable: ({ message }) => Effect.succeed([unfit(message.replace(/\.$/, ""))]),
-      SqlError: (error) => Effect.succeed([unfit(Database.causeText(error))])
+      SqlError: (error) => Effect.succeed([unfit(Database.causeText(error))]),
+      EncryptionKeysUnavailable: ({ message }) =>
+        Effect.succeed([fault("tokens", message.replace(/\.$/, ""), "see docs/sign-in.md")])
     })
   )
 })
@@ -78,7 +89,8 @@ const examineServer = Effect.fnUntraced(function*(url: Redacted.Redacted) {
     well("schema", `it is ${facts.schema}, this killmaild's`),
     yield* examineMonths,
     ...(yield* examineQueue),
-    ...(yield* examineFeeds)
+    ...(yield* examineFeeds),
+    yield* examineTokens
   ]
 })
 

@@ -28,6 +28,7 @@ const upstreamsOf = (settings: Settings["Service"]): ReadonlyArray<readonly [str
   ["EVE Ref", settings.everefUrl],
   ["static data", settings.sdeUrl],
   ["zKillboard", settings.zkillboardUrl],
+  ...(settings.ssoClientId === "" ? [] : [["EVE's SSO", settings.ssoUrl] as const]),
   ...(settings.wandererSlug === "" ? [] : [["Wanderer", settings.wandererUrl] as const])
 ]
 

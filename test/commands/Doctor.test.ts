@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
+import { readdirSync } from "node:fs"
 import * as Database from "../../src/store/Database.ts"
 import { freePort } from "../support/FreePort.ts"
 import { manualSandbox, migratedDatabase, settingsFor } from "../support/TestDaemon.ts"
@@ -86,6 +87,23 @@ describe("doctor", () => {
       }),
     60_000
   )
+
+  it.live("says which tokens of pilots nobody can decrypt, and makes no key", () =>
+    Effect.gen(function*() {
+      const { url } = yield* migratedDatabase
+      yield* tamper(url, "insert into users default values")
+      yield* tamper(url, "insert into user_characters select 90000001, id, '', '' from users")
+      yield* tamper(
+        url,
+        "insert into user_tokens values (90000001, '{}', 'lost', 'sealed', 'sealed', now(), now(), null, null)"
+      )
+      const directory = yield* temporaryDirectory
+      const { faults } = yield* examine(url, { KILLMAILD_DATA_DIR: directory })
+      assert.deepStrictEqual(faults, [
+        ["tokens", "1 of 1 cannot be decrypted: there is no key lost"]
+      ])
+      assert.notInclude(readdirSync(directory), "encryption-keys")
+    }), 60_000)
 
   it.live("says who cannot be reached, and who is not told who asks", () =>
     Effect.gen(function*() {
