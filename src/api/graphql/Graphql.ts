@@ -84,7 +84,8 @@ export class Graphql extends Context.Service<Graphql, {
       return Graphql.of({
         answer,
         sockets: {
-          upgrade: (...connection) => void sockets().then(({ upgrade }) => upgrade(...connection)),
+          upgrade: (...connection) =>
+            backend.report(Effect.map(Effect.promise(sockets), ({ upgrade }) => upgrade(...connection))),
           close: Effect.suspend(() => opened?.close ?? Effect.void)
         }
       })

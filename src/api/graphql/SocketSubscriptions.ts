@@ -69,7 +69,7 @@ export const subscriptionServer = ({ report, run, stores }: Backend) => {
           close(1011, "The database cannot be reached; resume shortly.")
         })
       },
-      closed: () => void closed()
+      closed: () => report(Effect.promise(() => closed()))
     }
   }
 }
