@@ -808,5 +808,43 @@ export const bugs: ReadonlyArray<Bug> = [
       "cookie === \"none\" && !isFromOurPage(request, origin!)"
     ]],
     caughtBy: ["test/api/SignIn.test.ts", "in a cookie changes things from our own pages alone"]
+  },
+  // Clients of the interface.
+  {
+    name: "anybody's proxy believed",
+    breaks: "a client that writes addresses into its requests has no limit",
+    file: "src/api/ClientAddress.ts",
+    changes: [[
+      "Option.isSome(address) && isAmong(address.value, proxies)",
+      "Option.isSome(address) && (named.length > 0 || isAmong(address.value, proxies))"
+    ]],
+    caughtBy: ["test/api/ClientAddress.test.ts", "is the socket's where no proxy is believed, whatever else is written"]
+  },
+  {
+    name: "one limit for all",
+    breaks: "who asks too often shuts out everybody else",
+    file: "src/api/ClientLimits.ts",
+    changes: [["buckets.take(client, performance.now())", "buckets.take(\"all\", performance.now())"]],
+    caughtBy: [
+      "test/api/Guard.test.ts",
+      "is told with every answer, and ends in 429, for each client on its own"
+    ]
+  },
+  {
+    name: "clients read as the owner",
+    breaks: "a fault in one query tells pilots' tokens to the world",
+    file: "src/store/Database.ts",
+    changes: [["hasRole ? { role: publicRole }", "hasRole && publicRole.length === 0 ? { role: publicRole }"]],
+    caughtBy: ["test/store/Database.test.ts", "reads what is public, and nothing else that there is or will be"]
+  },
+  {
+    name: "days counted again",
+    breaks: "each import of a day doubles its killmails in totals.json",
+    file: "src/store/StatisticsStore.ts",
+    changes: [[
+      "yield* sql`delete from killmails_by_day where day >= ${start}::date and day < ${until}::date`",
+      "yield* Effect.succeed(until)"
+    ]],
+    caughtBy: ["test/store/StatisticsStore.test.ts", "are what the killmails say, whatever happened before (seed 1)"]
   }
 ]
