@@ -383,7 +383,7 @@ const definitions = {
   ),
   ssoClientSecret: secret(
     "KILLMAILD_SSO_CLIENT_SECRET",
-    "its secret key; unset: it is a public client, which PKCE allows"
+    "its key, as shown there; unset: it is a public client, which PKCE allows"
   ),
   ssoCallbackUrl: url(
     "KILLMAILD_SSO_CALLBACK_URL",
