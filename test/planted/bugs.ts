@@ -529,8 +529,8 @@ export const bugs: ReadonlyArray<Bug> = [
     breaks: "one client that does not read fills the memory",
     file: "src/api/Sockets.ts",
     changes: [[
-      "if (socket.bufferedAmount > maxBuffered) cutOff()",
-      "if (socket.bufferedAmount > maxBuffered * maxConnections) cutOff()"
+      "if (socket.bufferedAmount <= maxBuffered) return true",
+      "if (socket.bufferedAmount <= maxBuffered * maxConnections) return true"
     ]],
     caughtBy: ["test/api/WebSocket.test.ts", "that reads too slowly is cut off with 1013"]
   },
