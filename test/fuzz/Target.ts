@@ -69,7 +69,7 @@ interface Listed {
 const until = <A>(question: Effect.Effect<A>, isThere: (answer: A) => boolean) =>
   question.pipe(
     Effect.repeat({ until: isThere, schedule: Schedule.spaced("100 millis") }),
-    Effect.timeout("60 seconds")
+    Effect.timeout("2 minutes")
   )
 
 interface Page {
