@@ -69,10 +69,14 @@ export const publishedEveKillFeed = () => {
   let latest = firstSeq
   const feed: EveKillFeed = {
     latest: () => latest,
-    after: (seq, limit) =>
-      [...entries].filter(([number]) => number > seq).toSorted(([a], [b]) => a - b).slice(0, limit).map(([, entry]) =>
-        entry
-      )
+    after: (seq, limit) => {
+      const found: Array<Entry | { readonly raw: unknown }> = []
+      for (let next = Math.max(firstSeq, seq) + 1; next <= latest && found.length < limit; next++) {
+        const entry = entries.get(next)
+        if (entry !== undefined) found.push(entry)
+      }
+      return found
+    }
   }
   return {
     feed,

@@ -4,7 +4,8 @@
  */
 import { Effect } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import type { File } from "./Publications.ts"
+import type { Mail } from "../../src/sandbox/World.ts"
+import { feed, feedsOf, type File, secondFeed } from "./Publications.ts"
 
 /** Beside the daemon's tables, once it has made them. `given_back` counts jobs that a dead process had in its hands. */
 export const prepare = Effect.gen(function*() {
@@ -22,7 +23,8 @@ export const prepare = Effect.gen(function*() {
     create table audit.truth (
       killmail_id bigint primary key,
       hash text not null,
-      document jsonb not null
+      document jsonb not null,
+      feeds text[] not null
     )`
   yield* sql`create table audit.given_back (job_id bigint not null)`
   yield* sql`
@@ -40,19 +42,28 @@ export const prepare = Effect.gen(function*() {
 export const expect = Effect.fnUntraced(function*(files: ReadonlyArray<File>) {
   const sql = yield* SqlClient.SqlClient
   const rows = files.map(({ key, letter, named, sequence }) => ({ sequence, named, key, letter }))
-  const mails = files.flatMap(({ mail }) => mail === undefined ? [] : [{ hash: mail.hash, document: mail.killmail }])
   yield* sql.withTransaction(Effect.gen(function*() {
     yield* sql`
       insert into audit.files
       select * from json_populate_recordset(null::audit.files, ${JSON.stringify(rows)}::json)
       on conflict do nothing`
-    yield* sql`
-      insert into audit.truth
-      select (document->>'killmail_id')::bigint, hash, document
-      from json_to_recordset(${JSON.stringify(mails)}::json) as mail(hash text, document jsonb)
-      on conflict do nothing`
+    for (const [feeds, told] of Map.groupBy(files, (file) => feedsOf(file).join())) {
+      yield* expectMails(told.flatMap(({ mail }) => mail ?? []), feeds.split(","))
+    }
   }))
 })
+
+/** What is to be stored, once. What no feed tells is history, and not announced. */
+export const expectMails = Effect.fnUntraced(
+  function*(mails: ReadonlyArray<Pick<Mail, "hash" | "killmail">>, feeds: ReadonlyArray<string>) {
+    const sql = yield* SqlClient.SqlClient
+    yield* sql`
+      insert into audit.truth
+      select (killmail->>'killmail_id')::bigint, hash, killmail, ${feeds}::text[]
+      from json_to_recordset(${JSON.stringify(mails)}::json) as mail(hash text, killmail jsonb)
+      on conflict do nothing`
+  }
+)
 
 /** How long what comes to rest by itself may take: jobs and letters after the last killmail. */
 const restMillis = 30_000
@@ -60,7 +71,7 @@ const restMillis = 30_000
 /** Reasons for which no upstream is to blame: other jobs than killmails' may end for the others. */
 const ourFault = ["defect", "database", "bad_payload", "bad_row", "given_up"]
 
-export const audit = Effect.fnUntraced(function*(feed: { readonly name: string; readonly next: number }) {
+export const audit = Effect.fnUntraced(function*(next: number) {
   const sql = yield* SqlClient.SqlClient
   const findings: Array<string> = []
   const check = Effect.fnUntraced(
@@ -81,7 +92,7 @@ export const audit = Effect.fnUntraced(function*(feed: { readonly name: string; 
     sql`
       select task_identifier, key, attempts, run_at, locked_by, last_error
       from graphile_worker.jobs
-      where task_identifier = 'ingest_killmail'`,
+      where task_identifier in ('ingest_killmail', 'import_day')`,
     restMillis
   )
   yield* check(
@@ -104,12 +115,12 @@ export const audit = Effect.fnUntraced(function*(feed: { readonly name: string; 
       select task, key, wanted.reason as wanted, letters.reason as found, letters.error
       from wanted full join dead_letters letters using (task, key)
       where wanted.reason is distinct from letters.reason
-        and (task in ('ingest_killmail', 'feed') or letters.reason = any(${ourFault}))`,
+        and (task in ('ingest_killmail', 'import_day', 'feed') or letters.reason = any(${ourFault}))`,
     restMillis
   )
   yield* check(
     "I5 the cursor is not behind the last file",
-    sql`select cursor::text from feed_cursors where feed = ${feed.name} and cursor <> ${feed.next}::bigint`,
+    sql`select cursor::text from feed_cursors where feed = ${feed} and cursor <> ${next}::bigint`,
     restMillis
   )
 
@@ -149,7 +160,7 @@ export const audit = Effect.fnUntraced(function*(feed: { readonly name: string; 
       having sum(damage_done) <>
         (select sum((attacker->>'damage_done')::bigint) from jsonb_array_elements(document->'attackers') attacker)`
   )
-  yield* check("I5 the cursor is ahead of what is stored or queued", aheadOfCursor(sql, feed.name, 0))
+  yield* check("I5 the cursor is ahead of what is stored or queued", aheadOfCursor(sql, feed, 0))
   yield* check(
     "I6 a file was not heard exactly once",
     sql`
@@ -157,18 +168,33 @@ export const audit = Effect.fnUntraced(function*(feed: { readonly name: string; 
         select named as killmail_id, count(*) as files from audit.files where named is not null group by 1
       ),
       heard as (
-        select killmail_id, count(*) as sightings from sightings where source = ${feed.name} group by 1
+        select killmail_id, count(*) as sightings from sightings where source = ${feed} group by 1
       )
       select killmail_id::text, files::int, sightings::int
       from wanted full join heard using (killmail_id)
       where files is distinct from sightings`
   )
   yield* check(
+    "I6 an entry of the second feed was not heard",
+    sql`
+      select killmail_id::text from audit.truth where ${secondFeed} = any(feeds)
+      except select killmail_id::text from sightings where source = ${secondFeed}`,
+    restMillis
+  )
+  yield* check(
     "I6 sequences are not dense from 1",
     sql`
       select count(*)::int as mails, count(distinct sequence)::int as sequences, max(sequence)::int as last
-      from killmail_ledger
+      from killmail_ledger join audit.truth using (killmail_id)
+      where feeds <> '{}'
       having count(*) <> count(distinct sequence) or count(*) <> coalesce(max(sequence), 0)`
+  )
+  yield* check(
+    "I6 history was announced",
+    sql`
+      select killmail_id::text, sequence::text
+      from killmail_ledger join audit.truth using (killmail_id)
+      where feeds = '{}' and sequence is not null`
   )
   // At every moment: what was published up to where they are, and of what has no sequence no more than there is.
   yield* check(

@@ -11,7 +11,7 @@ import { killmailOf, type Mail } from "../../src/sandbox/World.ts"
 import { TestDatabase } from "../support/TestDatabase.ts"
 import { audit, prepare } from "./Audit.ts"
 import { type File, refused, trueFile, unreadable } from "./Publications.ts"
-import { describe, excuse, feed, publish, start, storedAtLeast, until } from "./Rig.ts"
+import { describe, excuse, publish, start, storedAtLeast, until } from "./Rig.ts"
 
 const seed = "crash points"
 
@@ -45,7 +45,7 @@ const makeWalk = Effect.gen(function*() {
   yield* Effect.forkScoped(excuse(rig.sandbox))
   yield* until(
     `a start to die at ${startDeaths[0]} and go on`,
-    Effect.map(rig.sql`select from feed_cursors where cursor is not null`, ([row]) => row)
+    Effect.map(rig.sql`select from feed_cursors where cursor is not null`, ([, second]) => second)
   )
   yield* Effect.provideService(prepare, SqlClient.SqlClient, rig.sql)
 
@@ -59,7 +59,7 @@ const makeWalk = Effect.gen(function*() {
     return Effect.gen(function*() {
       yield* storedAtLeast(rig, stored).pipe(Effect.tapError(() => Effect.flatMap(describe(rig), Effect.logError)))
       const findings = yield* Effect.provideService(
-        audit({ name: feed, next: sequence }),
+        audit(sequence),
         SqlClient.SqlClient,
         rig.sql
       )

@@ -5,6 +5,13 @@ import { firstSequence } from "../../src/sandbox/Calendar.ts"
 import { drawOf } from "../../src/sandbox/Random.ts"
 import { killmailOf, type Mail } from "../../src/sandbox/World.ts"
 
+export const feed = "r2z2"
+/** Tells of most of the same killmails, in its own order and with its own numbers. */
+export const secondFeed = "evekill"
+
+/** Whoever tells of one that is to be asked of ESI must not bring its body. */
+export const feedsOf = ({ forEsi }: File): ReadonlyArray<string> => forEsi === undefined ? [feed, secondFeed] : [feed]
+
 export interface Letter {
   readonly task: "ingest_killmail" | "feed"
   readonly key: string

@@ -13,7 +13,7 @@ import { faultProxy } from "../support/FaultProxy.ts"
 import { freePort } from "../support/FreePort.ts"
 import { expect } from "./Audit.ts"
 import { startProcesses } from "./Processes.ts"
-import type { File } from "./Publications.ts"
+import { feed, feedsOf, type File, secondFeed } from "./Publications.ts"
 import { subscribe } from "./Subscriber.ts"
 
 /** Nothing came for so long: the run is given up. */
@@ -26,7 +26,6 @@ export class Hung extends Schema.TaggedError<Hung>()("Hung", { waitedFor: Schema
 const patience = "60 seconds"
 /** Read by the daemon alone. */
 export const secret = "canary-of-the-operator"
-export const feed = "r2z2"
 
 export interface Place {
   /** Of an empty database. */
@@ -60,10 +59,10 @@ export const start = Effect.fnUntraced(
           KILLMAILD_PORT: String(port),
           KILLMAILD_CONTACT: "soak@localhost",
           KILLMAILD_ADMIN_TOKEN: secret,
-          KILLMAILD_FEEDS: feed,
+          KILLMAILD_FEEDS: `${feed},${secondFeed}`,
           KILLMAILD_R2Z2_RATE: String(10 * speed),
           KILLMAILD_R2Z2_POLL: `${6000 / speed + 5}ms`,
-          KILLMAILD_SCHEDULE_SPEED: String(20 * speed),
+          KILLMAILD_SCHEDULE_SPEED: String(2 * speed),
           KILLMAILD_LOG_LEVEL: "debug",
           // Nothing of the real world is asked, of what the sandbox does not play either.
           KILLMAILD_SDE_URL: `${upstreams}/sde`,
@@ -103,14 +102,14 @@ export const until = <A, E>(what: string, question: Effect.Effect<A | undefined,
     Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(new Hung({ waitedFor: what })) })
   ) as Effect.Effect<A, Hung>
 
-/** Waits until so many killmails are stored; gives up when there are no more of them for a while. */
+/** Waits until so many killmails are stored and announced; gives up when there are no more of them for a while. */
 export const storedAtLeast = Effect.fnUntraced(function*({ sql }: Rig, count: number) {
   let stored = -1
   while (stored < count) {
     stored = yield* until(
       `killmail ${count} to be stored, after ${stored}`,
       Effect.map(
-        sql<{ n: number }>`select count(*)::int as n from killmail_ledger`,
+        sql<{ n: number }>`select count(sequence)::int as n from killmail_ledger`,
         ([row]) => row!.n > stored ? row!.n : undefined
       )
     )
@@ -123,7 +122,9 @@ export const publish = Effect.fnUntraced(function*({ sandbox, sql }: Rig, files:
     "the database to take what is expected",
     Effect.as(Effect.provideService(expect(files), SqlClient.SqlClient, sql), true)
   )
-  for (const { forEsi, text } of files) {
+  for (const file of files) {
+    const { forEsi, mail, text } = file
+    if (mail !== undefined && feedsOf(file).includes(secondFeed)) sandbox.publishEveKill(mail)
     if (forEsi !== undefined) sandbox.knowToEsi(forEsi.killmail, forEsi.hash)
     sandbox.publishR2z2(text === undefined ? "hole" : { raw: text })
   }

@@ -9,9 +9,11 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as EmbeddedPostgres from "../../src/postgres/EmbeddedPostgres.ts"
+import { drawOf } from "../../src/sandbox/Random.ts"
 import { audit, leaks, prepare } from "./Audit.ts"
-import { type File, filesOf } from "./Publications.ts"
-import { describe, excuse, feed, publish, type Rig, secret, start, storedAtLeast, until } from "./Rig.ts"
+import { allIsImported, importSomeDays } from "./History.ts"
+import { feed, type File, filesOf } from "./Publications.ts"
+import { describe, excuse, publish, type Rig, secret, start, storedAtLeast, until } from "./Rig.ts"
 import { type Event, nameOf } from "./Schedule.ts"
 import { watch } from "./Watch.ts"
 
@@ -48,6 +50,8 @@ export interface Outcome {
   readonly findings: ReadonlyArray<string>
 }
 
+/** Milliseconds that an import has before something happens. */
+const longestHeadStart = 3000
 /** Files published at a time. */
 const chunk = 50
 
@@ -96,7 +100,9 @@ const recoveryFrom = Effect.fnUntraced(function*({ sql }: Rig, from: number, to:
   const rows = yield* sql<{ at: number }>`
     select extract(epoch from stored_at)::float8 * 1000 as at
     from killmail_ledger
-    where stored_at between to_timestamp(${(from - 1000) / 1000}::float8) and to_timestamp(${to / 1000}::float8)
+    where sequence is not null and stored_at between to_timestamp(${(from - 1000) / 1000}::float8) and to_timestamp(${
+    to / 1000
+  }::float8)
     order by 1`
   const times = [from, ...rows.map(({ at }) => at).filter((at) => at > from)]
   const silences = times.slice(1).map((at, index) => ({ length: at - times[index]!, began: times[index]!, at }))
@@ -129,8 +135,8 @@ export const run = (plan: Plan): Effect.Effect<Outcome, unknown> =>
     const story = Effect.gen(function*() {
       // A fresh daemon begins after the head that it finds: it has to find one first.
       yield* until(
-        "the daemon to find the head of the feed",
-        Effect.map(sql`select from feed_cursors where cursor is not null`, ([row]) => row)
+        "the daemon to find the heads of its feeds",
+        Effect.map(sql`select from feed_cursors where cursor is not null`, ([, second]) => second)
       )
       yield* onDatabase(prepare)
       yield* onDatabase(Effect.forkScoped(eyes.look))
@@ -138,6 +144,8 @@ export const run = (plan: Plan): Effect.Effect<Outcome, unknown> =>
       const publishing = yield* Effect.forkScoped(publishAll(rig, plan))
       for (const [index, event] of plan.events.entries()) {
         yield* storedAtLeast(rig, Math.floor((index + 1) * plan.killmails / (plan.events.length + 1)))
+        yield* importSomeDays(rig, plan.seed, index)
+        yield* Effect.sleep(drawOf(plan.seed, "import", index) * longestHeadStart)
         const excused = yield* Effect.forkScoped(excuse(sandbox))
         const at = Date.now()
         const ended = yield* cause(rig, directory, event)
@@ -151,7 +159,8 @@ export const run = (plan: Plan): Effect.Effect<Outcome, unknown> =>
         "all subscribers to hear the last publication",
         Effect.sync(() => bots.every(({ heard }) => heard().at(-1) === plan.killmails) ? true : undefined)
       ).pipe(Effect.ignore)
-      findings.push(...(yield* onDatabase(audit({ name: feed, next }))))
+      yield* allIsImported(rig)
+      findings.push(...(yield* onDatabase(audit(next))))
       return seconds
     })
 

@@ -48,7 +48,7 @@ export const watch = (feed: string, processes: Processes, sandbox: Sandbox) => {
   const lookOnce = Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
     const [now] = yield* sql<{ stored: number; term: number; cursor: number }>`
-      select (select count(*)::int from killmail_ledger) as stored,
+      select (select count(sequence)::int from killmail_ledger) as stored,
         coalesce((select term::int from leases where name = ${feed}), 0) as term,
         coalesce((select cursor::float8 from feed_cursors where feed = ${feed}), 0) as cursor`
     const { cursor, stored, term } = now!
