@@ -10,8 +10,9 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/globalSetup.ts"],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Several times what the longest takes on two cores: the machine may be slow or busy.
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
     maxWorkers: 2
   }
 })

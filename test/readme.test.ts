@@ -59,5 +59,5 @@ describe("the examples with curl", () => {
         if (file === undefined) assert.notStrictEqual(output, "", command)
         else assert.isTrue(existsSync(join(directory, file)), command)
       }
-    }), 30_000)
+    }), 90_000)
 })

@@ -104,7 +104,7 @@ describe("/r2z2", () => {
       const ids = mails(1, 20).map(({ killmail_id }) => killmail_id)
       const found = yield* until(() => stored, (rows) => rows.length >= ids.length)
       assert.includeMembers(found.map(({ id }) => id), ids)
-    }), 30_000)
+    }), 90_000)
 })
 
 describe("/redisq/listen.php", () => {
@@ -142,7 +142,7 @@ describe("/redisq/listen.php", () => {
         assert.isNull(yield* listen("mine"))
         assert.deepStrictEqual(yield* sql`select queue_id from redisq_queues`, [{ queue_id: "mine" }])
       }),
-    30_000
+    90_000
   )
 
   it.live("refuses who names no queue, or wants a filter", () =>

@@ -122,7 +122,7 @@ describe("the headers of an answer", () => {
         const plain = yield* daemon()
         assert.isFalse((yield* ask(`${plain.url}/api/v1/feeds`)).headers.has("strict-transport-security"))
       }),
-    20_000
+    90_000
   )
 
   it.live(
@@ -157,7 +157,7 @@ describe("the headers of an answer", () => {
         assert.strictEqual(preflight.status, 204)
         assert.match(preflight.headers.get("access-control-allow-headers")!, /authorization/)
       }),
-    20_000
+    90_000
   )
 })
 

@@ -68,5 +68,5 @@ describe("an endpoint of the OpenAPI document", () => {
         }
         if (role === "operator") assert.notInclude([401, 403], (yield* ask(name, "Bearer operator")).status, name)
       }
-    }), 30_000)
+    }), 90_000)
 })

@@ -43,7 +43,7 @@ describe("a listening connection that lives and hears nothing", () => {
         )
       )
       assert.deepStrictEqual(yield* Deferred.await(again), [publicationsChannel, publicationsChannel])
-    }), 30_000)
+    }), 90_000)
   it.live(
     "is made up for by looking: what is published is told all the same",
     () =>

@@ -18,6 +18,6 @@ describe("a daemon under fire", () => {
         })
         assert.deepStrictEqual(findings, [], `after ${seconds} s: ${JSON.stringify(recoveries)}`)
       }),
-    180_000
+    300_000
   )
 })

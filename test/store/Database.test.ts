@@ -28,7 +28,7 @@ describe("the pool for clients", () => {
         assert.strictEqual(yield* stateOf(sql`update epoch set since = now()`), "25006")
         assert.strictEqual(yield* stateOf(sql`select pg_sleep(60)`), "57014")
       }).pipe(Effect.provide(Database.publicLayer(Redacted.make(url))))
-    ), 20_000)
+    ), 90_000)
 
   it.live("reads what is public, and nothing else that there is or will be", () =>
     withStores((url) =>

@@ -90,7 +90,7 @@ export const startDaemonOn = Effect.fnUntraced(function*(
 export const eventually = <A>(
   question: (sql: SqlClient.SqlClient) => Effect.Effect<A, unknown>,
   isThere: (answer: A) => boolean,
-  patience = 20_000
+  patience = 60_000
 ): Effect.Effect<A, Error, SqlClient.SqlClient> =>
   Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient

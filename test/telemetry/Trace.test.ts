@@ -85,7 +85,7 @@ describe("a killmail that is heard of without its body", () => {
       assert.deepInclude(receiver.resources(), { key: "service.name", value: { stringValue: "killmaild" } })
       assert.isAbove(headers.length, 3)
       for (const sent of headers) assert.notProperty(sent, "traceparent")
-    }), 30_000)
+    }), 90_000)
 
   it.live("shares its tracer with the interface: one span a request, none for what machines poll", () =>
     Effect.gen(function*() {
@@ -117,12 +117,12 @@ describe("a killmail that is heard of without its body", () => {
         assert.isNull(traceparent)
       }
       assert.deepStrictEqual(receiver.bodies, [])
-    }), 30_000)
+    }), 90_000)
 
   it.live("walks all the same, and the daemon stops soon, where nobody takes its traces", () =>
     Effect.gen(function*() {
       const { stopMillis, traceparent } = yield* walk({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" })
       assert.match(traceparent ?? "", /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
       assert.isBelow(stopMillis, 6000)
-    }), 30_000)
+    }), 90_000)
 })

@@ -26,7 +26,7 @@ const stored = (count: number) =>
   eventually(
     (sql) => sql<{ n: number }>`select count(*)::int as n from killmail_ledger`,
     ([row]) => row!.n >= count,
-    100_000
+    250_000
   )
 
 const allClosed = eventually(
@@ -110,6 +110,6 @@ describe("a daemon that was down for a day", () => {
           assert.deepStrictEqual(sandbox.violations(), [])
         }).pipe(Effect.provide(after.context))
       }),
-    180_000
+    300_000
   )
 })
