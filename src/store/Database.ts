@@ -221,6 +221,9 @@ export const isLostConnection = (error: unknown): boolean =>
 export const isBadRow = (error: SqlError.SqlError): boolean =>
   /^2[23]/.test(sqlState(error) ?? "") && !isNoPartition(error)
 
+/** Somebody else wrote the same meanwhile (SQLSTATE 23505). */
+export const isUniqueViolation = (error: SqlError.SqlError): boolean => sqlState(error) === "23505"
+
 /** There is no partition for the row's month (SQLSTATE 23514, which a check constraint shares; these tables have none). */
 export const isNoPartition = (error: SqlError.SqlError): boolean => sqlState(error) === "23514"
 

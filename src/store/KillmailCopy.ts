@@ -3,11 +3,11 @@ import { Context, Effect, Layer } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { crashPoint } from "../CrashPoint.ts"
 import { type CopyTransaction, makeTransact } from "./CopyTransactions.ts"
-import { sqlState } from "./Database.ts"
+import { isUniqueViolation } from "./Database.ts"
 import type { ArchiveKey } from "./Imports.ts"
+import { makeMonths } from "./KillmailMonths.ts"
 import { bodyRows, ledgerRows } from "./KillmailRows.ts"
-import { firstOfEach, type NewKillmail } from "./KillmailStore.ts"
-import { pgColumn } from "./PgArray.ts"
+import { firstOfEach, knownIds, type NewKillmail } from "./KillmailStore.ts"
 import { noteDays } from "./StatisticsDue.ts"
 
 /** Transactions at a time: while one commits, another's rows are read. */
@@ -32,24 +32,9 @@ export class KillmailCopy extends Context.Service<KillmailCopy, {
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
       const transact = yield* makeTransact(writers)
-      const months = new Set<string>()
+      const months = yield* makeMonths
 
-      const known: KillmailCopy["Service"]["known"] = (ids) =>
-        Effect.map(
-          sql<{ id: number }>`
-              select killmail_id::float8 as id from killmail_ledger
-              where killmail_id = any(${pgColumn(ids, (id) => id)}::bigint[])`,
-          (rows) => new Set(rows.map(({ id }) => id))
-        )
-
-      /** The archive's own month is there already. */
-      const ensureMonths = Effect.fnUntraced(function*(batch: ReadonlyArray<NewKillmail>) {
-        for (const month of new Set(batch.map(({ killmail }) => killmail.killmail_time.slice(0, 7)))) {
-          if (months.has(month)) continue
-          yield* sql`select ensure_killmail_partitions(${`${month}-01`}::date, ${`${month}-01`}::date)`
-          months.add(month)
-        }
-      })
+      const known = (ids: ReadonlyArray<number>) => knownIds(sql, ids)
 
       const write = Effect.fnUntraced(function*(batch: ReadonlyArray<NewKillmail>, advance: Advance) {
         const isKnown = yield* known(batch.map(({ killmail }) => killmail.killmail_id))
@@ -71,10 +56,10 @@ export class KillmailCopy extends Context.Service<KillmailCopy, {
 
       const store: KillmailCopy["Service"]["store"] = Effect.fnUntraced(
         function*(batch, advance) {
-          yield* ensureMonths(batch)
+          yield* months.ensure(batch)
           return yield* write(firstOfEach(batch), advance).pipe(
             // Somebody stored one of these meanwhile: what was committed is known now.
-            Effect.retry({ while: (error) => sqlState(error) === "23505", times: 5 })
+            Effect.retry({ while: isUniqueViolation, times: 5 })
           )
         },
         Effect.uninterruptible

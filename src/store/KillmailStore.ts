@@ -5,7 +5,8 @@ import { crashPoint } from "../CrashPoint.ts"
 import type { Appraisal } from "../domain/Judgement.ts"
 import { type Killmail, normaliseTime } from "../domain/Killmail.ts"
 import { type CopyTransaction, makeTransact } from "./CopyTransactions.ts"
-import { isNoPartition, sqlState } from "./Database.ts"
+import { isNoPartition, isUniqueViolation } from "./Database.ts"
+import { makeMonths } from "./KillmailMonths.ts"
 import { bodyRows } from "./KillmailRows.ts"
 import { pgColumn } from "./PgArray.ts"
 import { noteDays } from "./StatisticsDue.ts"
@@ -36,7 +37,6 @@ export const publicationsChannel = "killmails"
 /** Transactions at a time: one writes rows while the other commits. A third gained nothing on two cores. */
 export const writers = 2
 
-const uniqueViolation = "23505"
 /** Whether it gets a sequence. */
 const isNews = ({ isAnnounced = true }: NewKillmail): boolean => isAnnounced
 
@@ -55,7 +55,7 @@ export class KillmailStore extends Context.Service<KillmailStore, {
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
       const transact = yield* makeTransact(writers)
-      const months = new Set<string>()
+      const months = yield* makeMonths
 
       const knownHash = (killmailId: number) =>
         Effect.map(
@@ -64,23 +64,9 @@ export class KillmailStore extends Context.Service<KillmailStore, {
           ([row]) => Option.fromNullishOr(row?.hash)
         )
 
-      /** In a transaction of its own, before the batch: a missing month must never be taken for a bad row. */
-      const ensureMonths = Effect.fnUntraced(function*(batch: ReadonlyArray<NewKillmail>) {
-        for (const { killmail } of batch) {
-          const month = killmail.killmail_time.slice(0, 7)
-          if (months.has(month)) continue
-          yield* sql`select ensure_killmail_partitions(${`${month}-01`}::date, ${`${month}-01`}::date)`
-          months.add(month)
-          yield* crashPoint("month made, nothing stored")
-        }
-      })
-
       /** Which of these are new; those that are not get what zKillboard says of them. */
       const freshOf = Effect.fnUntraced(function*(batch: ReadonlyArray<NewKillmail>) {
-        const rows = yield* sql<{ id: number }>`
-          select killmail_id::float8 as id from killmail_ledger
-          where killmail_id = any(${pgColumn(batch, (mail) => mail.killmail.killmail_id)}::bigint[])`
-        const known = new Set(rows.map(({ id }) => id))
+        const known = yield* knownIds(sql, batch.map(({ killmail }) => killmail.killmail_id))
         const again = batch.filter(({ killmail }) => known.has(killmail.killmail_id))
         if (again.length > 0) {
           yield* sql.withTransaction(
@@ -104,7 +90,7 @@ export class KillmailStore extends Context.Service<KillmailStore, {
         }))
 
       const store = Effect.fnUntraced(function*(batch: ReadonlyArray<NewKillmail>) {
-        yield* ensureMonths(batch)
+        yield* months.ensure(batch)
         const fresh = yield* freshOf(batch)
         return fresh.length === 0 ? new Map<number, number | null>() : yield* write(fresh)
       })
@@ -112,9 +98,9 @@ export class KillmailStore extends Context.Service<KillmailStore, {
       const append = Effect.fn("KillmailStore.append")(function*(batch: ReadonlyArray<NewKillmail>) {
         yield* Effect.annotateCurrentSpan({ "killmail.count": batch.length })
         const published = yield* store(batch).pipe(
-          Effect.tapError((error) => Effect.sync(() => isNoPartition(error) && months.clear())),
+          Effect.tapError((error) => Effect.sync(() => isNoPartition(error) && months.forget())),
           // Another replica stored one of these meanwhile, and what it committed is known now; or somebody detached a month.
-          Effect.retry({ while: (error) => sqlState(error) === uniqueViolation || isNoPartition(error), times: 3 })
+          Effect.retry({ while: (error) => isUniqueViolation(error) || isNoPartition(error), times: 3 })
         )
         yield* crashPoint("stored, job not told")
         return batch.map(({ killmail }): Receipt => {
@@ -129,6 +115,18 @@ export class KillmailStore extends Context.Service<KillmailStore, {
     })
   )
 }
+
+/** Which of these ids the ledger has. */
+export const knownIds = (
+  sql: SqlClient.SqlClient,
+  ids: ReadonlyArray<number>
+): Effect.Effect<ReadonlySet<number>, SqlError.SqlError> =>
+  Effect.map(
+    sql<{ id: number }>`
+      select killmail_id::float8 as id from killmail_ledger
+      where killmail_id = any(${pgColumn(ids, (id) => id)}::bigint[])`,
+    (rows) => new Set(rows.map(({ id }) => id))
+  )
 
 /** Sorted by id, so that two replicas with the same mails wait for each other instead of deadlocking. */
 export const firstOfEach = (batch: ReadonlyArray<NewKillmail>): ReadonlyArray<NewKillmail> => {

@@ -316,7 +316,7 @@ export const bugs: ReadonlyArray<Bug> = [
     name: "detached month never looked for",
     breaks: "every killmail of that month fails until the daemon is restarted",
     file: "src/store/KillmailStore.ts",
-    changes: [["isNoPartition(error) && months.clear()", "isNoPartition(error)"]],
+    changes: [["isNoPartition(error) && months.forget()", "isNoPartition(error)"]],
     caughtBy: ["test/store/KillmailStore.test.ts", "creates a month anew that somebody took away"]
   },
   {
