@@ -20,6 +20,16 @@ export class CharacterTaken extends Schema.TaggedError<CharacterTaken>()("Charac
   }
 }
 
+/** Why a sign-in does not end well, whoever the pilot is. */
+export type SignInError =
+  | SignInRefused
+  | SsoUnavailable
+  | SsoRefused
+  | SignInOff
+  | IdentityRefused
+  | EncryptionKeysUnavailable
+  | SqlError.SqlError
+
 /** An app that waits for the end: it proves with PKCE that it is the one that began. */
 export interface App {
   readonly state: string
@@ -56,14 +66,7 @@ export class SignIn extends Context.Service<SignIn, {
       /** What the app is to be told: its own state, and a code for a session. */
       readonly app: Option.Option<{ readonly state: string; readonly code: string }>
     },
-    | SignInRefused
-    | CharacterTaken
-    | SsoUnavailable
-    | SsoRefused
-    | SignInOff
-    | IdentityRefused
-    | EncryptionKeysUnavailable
-    | SqlError.SqlError
+    SignInError | CharacterTaken
   >
   /** Whose the code is that an app was told, if this app is the one. */
   readonly redeemAppCode: (

@@ -1,20 +1,8 @@
 /** What a client is told when a sign-in does not end well. */
 import { Effect } from "effect"
-import type { SqlError } from "effect/sql"
-import type { EncryptionKeysUnavailable } from "../accounts/EncryptionKeys.ts"
-import type { SignInRefused } from "../accounts/SignIn.ts"
-import type { IdentityRefused, SignInOff, SsoRefused, SsoUnavailable } from "../accounts/Sso.ts"
+import type { SignInError } from "../accounts/SignIn.ts"
 import { BadRequest, Unavailable } from "./ApiErrors.ts"
 import { databaseAway } from "./Unavailable.ts"
-
-type SignInError =
-  | SignInRefused
-  | SsoUnavailable
-  | SsoRefused
-  | SignInOff
-  | IdentityRefused
-  | EncryptionKeysUnavailable
-  | SqlError.SqlError
 
 /** OAuth's words for what is the pilot's doing, or of a code that is no good any more. */
 const ofThePilot: Readonly<Record<string, string>> = {
