@@ -2,6 +2,7 @@
 import { Effect, type Scope } from "effect"
 import { type Client, createClient } from "graphql-ws"
 import { type ClientOptions, WebSocket } from "ws"
+import { makeWaiting } from "./Waiting.ts"
 
 export interface Heard {
   /** The data of each message. */
@@ -53,20 +54,8 @@ export const graphqlClient = (
 
 const hear = (client: Client, query: string, variables: Record<string, unknown>): Heard => {
   const killmails: Array<Record<string, unknown>> = []
-  const waiting = new Set<() => void>()
+  const { wake, when } = makeWaiting()
   let end: { readonly with: unknown } | undefined
-  const wake = () => waiting.forEach((look) => look())
-  const when = <A, E>(found: () => Effect.Effect<A, E> | undefined): Effect.Effect<A, E> =>
-    Effect.callback((resume) => {
-      const look = () => {
-        const result = found()
-        if (result === undefined) return
-        waiting.delete(look)
-        resume(result)
-      }
-      waiting.add(look)
-      look()
-    })
   const finish = (how: unknown) => {
     end ??= { with: how }
     wake()

@@ -2,6 +2,7 @@
 import { Effect, type Scope } from "effect"
 import { type ClientOptions, WebSocket } from "ws"
 import type { KillmailDocument } from "../../src/domain/Document.ts"
+import { makeWaiting } from "./Waiting.ts"
 
 export interface Frame {
   readonly type: string
@@ -32,20 +33,8 @@ export const connectSocket = (
     Effect.callback<SocketClient, Error>((resume) => {
       const socket = new WebSocket(`${url.replace("http", "ws")}/ws`, options)
       const frames: Array<Frame> = []
-      const waiting = new Set<() => void>()
+      const { wake, when } = makeWaiting()
       let code: number | undefined
-      const wake = () => waiting.forEach((look) => look())
-      const when = <A>(found: () => Effect.Effect<A, Error> | undefined): Effect.Effect<A, Error> =>
-        Effect.callback((resume) => {
-          const look = () => {
-            const result = found()
-            if (result === undefined) return
-            waiting.delete(look)
-            resume(result)
-          }
-          waiting.add(look)
-          look()
-        })
       socket.on("message", (data: Buffer) => {
         frames.push(JSON.parse(data.toString("utf8")) as Frame)
         wake()
