@@ -6,6 +6,16 @@ export class ArchiveDamaged extends Error {}
 /** Copies what comes next to the beginning of the buffer; returns how many bytes, 0 at the end. */
 export type Read = (buffer: Uint8Array) => number
 
+/** Of what is in memory. */
+export const readFrom = (bytes: Uint8Array): Read => {
+  let at = 0
+  return (buffer) => {
+    const part = bytes.subarray(at, at += buffer.length)
+    buffer.set(part)
+    return part.length
+  }
+}
+
 export interface BitReader {
   /** Bytes from `at` on come after the `count` lowest bits of `pending`. Past the end they are zeros. */
   readonly buffer: Uint8Array

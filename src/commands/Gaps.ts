@@ -5,6 +5,7 @@ import { Command } from "effect/cli"
 import { repair } from "../history/RepairGaps.ts"
 import { type Gap, Gaps } from "../store/Gaps.ts"
 import { EveKill } from "../upstreams/EveKill.ts"
+import { EveRefClient } from "../upstreams/EveRefClient.ts"
 import { ZkbHistory } from "../upstreams/ZkbHistory.ts"
 import { stores } from "./OnDatabase.ts"
 import { json, print, table } from "./Output.ts"
@@ -21,7 +22,7 @@ const rowOf = ({ closed_at, day, feed, found, from_cursor, opened_at, reason, to
   String(found)
 ]
 
-const upstreams = Layer.mergeAll(ZkbHistory.layer, EveKill.layer).pipe(
+const upstreams = Layer.mergeAll(ZkbHistory.layer, EveKill.layer, EveRefClient.layer).pipe(
   Layer.provideMerge(stores),
   Layer.provide(NodeHttpClient.layerUndici)
 )

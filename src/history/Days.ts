@@ -1,5 +1,6 @@
 /** Days of EVE's history, and the names of their archives. */
 import type { Day } from "../domain/Market.ts"
+import type { Dataset } from "../upstreams/EveRefClient.ts"
 
 /** Both included. */
 export interface Range {
@@ -19,6 +20,8 @@ export const yearsOf = ({ first, last }: Range): ReadonlyArray<string> => {
 }
 
 export const archiveName = (day: Day): string => `killmails-${day}.tar.bz2`
+
+export const killmailArchives: Dataset = { folder: "killmails", name: archiveName }
 
 /** Of which day the archive in this file is, by its name; undefined when it is none. */
 export const dayOfArchive = (file: string): Day | undefined =>

@@ -5,7 +5,7 @@
 import { Effect, Stream } from "effect"
 import type { SqlError } from "effect/sql"
 import { closeSync, openSync, readSync } from "node:fs"
-import type { Read } from "../archives/BitReader.ts"
+import { type Read, readFrom } from "../archives/BitReader.ts"
 import { type Member, membersOf } from "../archives/TarBz2.ts"
 import { Appraiser } from "../intake/Appraiser.ts"
 import { hearingOf, neverAnnounced } from "../intake/Hearing.ts"
@@ -202,10 +202,6 @@ const openArchive = (content: Exclude<Archive["content"], ListedDay>): Day => {
     const read = counted((buffer) => readSync(file, buffer))
     return { all: killmailFiles(membersOf(read)), readSoFar: () => total, close: () => closeSync(file) }
   }
-  const take: Read = (buffer) => {
-    const part = content.bytes.subarray(total, total + buffer.length)
-    buffer.set(part)
-    return part.length
-  }
-  return { all: killmailFiles(membersOf(counted(take))), readSoFar: () => total, close: () => {} }
+  const read = counted(readFrom(content.bytes))
+  return { all: killmailFiles(membersOf(read)), readSoFar: () => total, close: () => {} }
 }

@@ -15,14 +15,12 @@ import { handle } from "../jobs/JobRunner.ts"
 import { causeText, isPassing } from "../store/Database.ts"
 import { type ArchiveKey, type Ending, Imports } from "../store/Imports.ts"
 import { EveKill } from "../upstreams/EveKill.ts"
-import { type Dataset, EveRefClient } from "../upstreams/EveRefClient.ts"
+import { EveRefClient } from "../upstreams/EveRefClient.ts"
 import type { UpstreamError } from "../upstreams/PoliteClient.ts"
 import { ZkbHistory } from "../upstreams/ZkbHistory.ts"
-import { archiveName } from "./Days.ts"
+import { archiveName, killmailArchives } from "./Days.ts"
 import type { Archive } from "./ImportArchive.ts"
 import { Importer, type ImportFailed } from "./Importer.ts"
-
-export const killmailArchives: Dataset = { folder: "killmails", name: archiveName }
 
 export const ImportDay = Job.make({
   name: "import_day",

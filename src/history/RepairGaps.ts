@@ -3,7 +3,7 @@
  * of days with open gaps brought in. What was killed since a feed fell silent is announced, older killmails are stored like
  * history. A gap closes when nothing of its day is missing any more, which the next run sees.
  */
-import { Effect, Option, Schema } from "effect"
+import { Array as Arr, Effect, Option, Schema, Stream } from "effect"
 import type { SqlError } from "effect/sql"
 import { Id, KillmailHash, type KillmailRef } from "../domain/Killmail.ts"
 import type { Day } from "../domain/Market.ts"
@@ -94,16 +94,21 @@ const bring = Effect.fnUntraced(function*(day: Day, since: Date, refs: ReadonlyA
 
   for (const { bodies, name } of daySources) {
     if (wanted.size <= fewEnoughForEsi) break
-    for (const batch of batchesOf(Option.getOrElse(yield* orNone(bodies(day)), () => []))) {
-      const heard = batch.flatMap(({ killmail_id, text }) => {
-        const ref = wanted.get(killmail_id)
-        return ref === undefined ? [] : [{ ...ref, body: bodyIn(text) }]
-      })
-      yield* hear(name, heard)
-      for (const { killmail_id } of heard) wanted.delete(killmail_id)
-    }
+    const found = yield* orNone(bodies(day))
+    if (Option.isNone(found)) continue
+    yield* found.value.pipe(
+      Stream.grouped(batchSize),
+      Stream.runForEach(Effect.fnUntraced(function*(batch) {
+        const heard = batch.flatMap(({ killmail_id, text }) => {
+          const ref = wanted.get(killmail_id)
+          return ref === undefined ? [] : [{ ...ref, body: bodyIn(text) }]
+        })
+        yield* hear(name, heard)
+        for (const { killmail_id } of heard) wanted.delete(killmail_id)
+      }))
+    )
   }
-  for (const batch of batchesOf(wanted.values())) yield* hear(batch[0]!.source, batch)
+  for (const batch of Arr.chunksOf(wanted.values(), batchSize)) yield* hear(batch[0]!.source, batch)
 })
 
 /** Of the killmails that somebody lists; who is asked first is believed. */
@@ -141,14 +146,4 @@ const bodyIn = (text: string): unknown => {
   } catch {
     return null
   }
-}
-
-function* batchesOf<A>(all: Iterable<A>): Generator<ReadonlyArray<A>> {
-  let batch: Array<A> = []
-  for (const each of all) {
-    if (batch.push(each) < batchSize) continue
-    yield batch
-    batch = []
-  }
-  if (batch.length > 0) yield batch
 }

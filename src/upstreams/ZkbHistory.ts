@@ -30,8 +30,6 @@ export class ZkbHistory extends Context.Service<ZkbHistory, {
   readonly hashes: (day: Day) => Effect.Effect<Option.Option<Readonly<Record<string, string>>>, UpstreamError>
   /** The file of ESI's bodies of a day's killmails, `{"137259365": {…}, …}`; none where there is none. */
   readonly file: (day: Day) => Effect.Effect<Option.Option<Buffer>, UpstreamError>
-  /** What is in that file, one after another; none where there is no file of them. */
-  readonly bodies: (day: Day) => Effect.Effect<Option.Option<Iterable<BodyText>>, UpstreamError>
 }>()("killmaild/upstreams/ZkbHistory") {
   static readonly layer = Layer.effect(
     ZkbHistory,
@@ -54,13 +52,10 @@ export class ZkbHistory extends Context.Service<ZkbHistory, {
           ])
         ))
 
-      const file: ZkbHistory["Service"]["file"] = (day) => client.get(`/history/raw/${nameOf(day)}`)
-
       return ZkbHistory.of({
         totals,
         hashes: (day) => client.json(`/history/${nameOf(day)}`, Hashes),
-        file,
-        bodies: (day) => Effect.map(file(day), Option.map(bodiesIn))
+        file: (day) => client.get(`/history/raw/${nameOf(day)}`)
       })
     })
   )

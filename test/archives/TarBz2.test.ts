@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ArchiveDamaged } from "../../src/archives/BitReader.ts"
+import { ArchiveDamaged, readFrom } from "../../src/archives/BitReader.ts"
 import { type Member, membersOf } from "../../src/archives/TarBz2.ts"
 import { archiveOf, tarOf } from "../../src/sandbox/Archives.ts"
 import { bzip2 } from "../../src/sandbox/Bzip2.ts"
@@ -10,15 +10,9 @@ const files = Array.from(
 )
 
 const read = async (bytes: Uint8Array) => {
-  let at = 0
   const members: Array<Member> = []
   try {
-    const found = membersOf((buffer) => {
-      const part = bytes.subarray(at, at += buffer.length)
-      buffer.set(part)
-      return part.length
-    })
-    for await (const member of found) members.push(member)
+    for await (const member of membersOf(readFrom(bytes))) members.push(member)
   } catch (error) {
     return { members, error }
   }

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
+import { hashOf } from "../../src/domain/Killmail.ts"
 import type * as Sandbox from "../../src/sandbox/Sandbox.ts"
 import { changed, mailOf } from "../support/Mails.ts"
 import { eventually, manualSandbox, startDaemon } from "../support/TestDaemon.ts"
@@ -18,6 +19,8 @@ const openGap = Effect.flatMap(
   SqlClient.SqlClient,
   (sql) => sql`select open_gaps('r2z2', 'hole', 1, 31, ${today}::timestamptz + interval '1 hour', now())`
 )
+
+const isRaw = (path: string) => path.startsWith("/history/raw/")
 
 const repaired = Effect.fnUntraced(function*(sandbox: Sandbox.Sandbox) {
   const { context } = yield* startDaemon(sandbox, { KILLMAILD_SCHEDULE_SPEED: "3600" })
@@ -61,12 +64,27 @@ describe("a gap of today", () => {
       assert.isFalse(requests.some(({ path }) => path.includes("/esi/killmails/")))
     }))
 
-  it.live("is filled from ESI, where nobody has the bodies", () =>
+  it.live("is filled from EVE Ref's archive, where the lists come without bodies", () =>
     Effect.gen(function*() {
       const sandbox = yield* manualSandbox()
       sandbox.intercept(({ path, upstream }) =>
-        upstream === "r2z2" && path.startsWith("/history/raw/") ? { status: 404 } : undefined
+        upstream === "evekill" ? { status: 503 } : upstream === "r2z2" && isRaw(path) ? { status: 404 } : undefined
       )
+      sandbox.publishArchive(
+        today,
+        mails.map((killmail) => ({
+          name: `killmails/${killmail.killmail_id}.json`,
+          text: JSON.stringify({ ...killmail, killmail_hash: hashOf(killmail) })
+        }))
+      )
+      const requests = yield* repaired(sandbox)
+      assert.isFalse(requests.some(({ path }) => path.includes("/esi/killmails/")))
+    }))
+
+  it.live("is filled from ESI, where nobody has the bodies", () =>
+    Effect.gen(function*() {
+      const sandbox = yield* manualSandbox()
+      sandbox.intercept(({ path, upstream }) => upstream === "r2z2" && isRaw(path) ? { status: 404 } : undefined)
       for (const killmail of mails) sandbox.knowToEsi(killmail)
       const requests = yield* repaired(sandbox)
       assert.strictEqual(requests.filter(({ path }) => path.includes("/esi/killmails/")).length, lost)
