@@ -7,7 +7,7 @@ import { within } from "../store/Deadline.ts"
 import { EntityStore } from "../store/EntityStore.ts"
 import { Gaps } from "../store/Gaps.ts"
 import { Maintenance } from "../store/Maintenance.ts"
-import { RateLimits } from "../store/RateLimits.ts"
+import { isOfPilot, RateLimits } from "../store/RateLimits.ts"
 import { StatisticsStore } from "../store/StatisticsStore.ts"
 import { MetricSources } from "../telemetry/MetricSources.ts"
 import { AdminToken, bearerIn } from "./AdminToken.ts"
@@ -89,6 +89,7 @@ export const layer = HttpRouter.use(Effect.fnUntraced(function*(router) {
 
   const refreshPauses = Effect.gen(function*() {
     for (const { bucket, pauseMillis } of yield* limits.list()) {
+      if (isOfPilot(bucket)) continue
       yield* Metric.update(Metric.withAttributes(upstreamPause, { bucket }), pauseMillis / 1000)
     }
   })

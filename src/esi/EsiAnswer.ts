@@ -33,12 +33,12 @@ const undecodable = (path: string, problem: string) =>
   Effect.fail(new EsiError({ reason: new EsiUndecodable({ path, problem: problem.slice(0, 300) }) }))
 
 /**
- * Why an answer cannot be used; `undefined` for a 2xx. 420 and 429, being no answers yet, are EsiClient's.
+ * Why an answer cannot be used; `undefined` for a 2xx and for the 304 that an etag asks for. 420 and 429, being no answers yet, are EsiClient's.
  * A page of HTML comes from something before ESI, so its 404 or 403 is not ESI's own.
  */
 export const problemOf = (path: string, answer: EsiAnswer): EsiReason | undefined => {
   const { status } = answer
-  if (status >= 200 && status < 300) return undefined
+  if ((status >= 200 && status < 300) || status === 304) return undefined
   const problem = describeBody(answer)
   if (status >= 500 || isHtml(answer)) {
     return new EsiUnavailable({ path, status, problem: `status ${status} with ${problem}` })

@@ -2,17 +2,23 @@
  * One request to ESI: let through by the budgets and pauses that all replicas share, sent under a deadline, its headers
  * learnt from, its status told as a reason. No retries here (Esi.ts).
  */
-import { Cause, Clock, Context, Effect, Layer, Option, Random, Semaphore } from "effect"
+import { Cause, Clock, Context, Effect, Layer, Option, Random, Redacted, Semaphore } from "effect"
 import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import type { SqlError } from "effect/sql"
 import { boundedText } from "../BoundedText.ts"
 import { crashPoint } from "../CrashPoint.ts"
 import { Settings, userAgentFor } from "../Settings.ts"
-import { RateLimits, type Reservation } from "../store/RateLimits.ts"
+import { isOfPilot, RateLimits, type Reservation } from "../store/RateLimits.ts"
 import { type EsiAnswer, problemOf } from "./EsiAnswer.ts"
 import { EsiError, EsiPaused, EsiUnavailable } from "./EsiError.ts"
 import { readErrorReset, readErrorsLeft, readRetryAfter, readTokens, tokensFor } from "./EsiHeaders.ts"
 import { countRateLimitHit, countRequest, setPaused, setTokensRemaining } from "./EsiMetrics.ts"
+
+/** The pilot in whose name something is asked. ESI counts each of them apart. */
+export interface Bearer {
+  readonly characterId: number
+  readonly token: Redacted.Redacted
+}
 
 /** A token bucket of ESI: default budget, until headers tell another. */
 export interface TokenGroup {
@@ -31,6 +37,9 @@ export interface EsiRequest {
   readonly group?: TokenGroup
   /** Pauses of these buckets stop it too; those of `errorBucket` stop every request. */
   readonly pausedBy?: ReadonlyArray<string>
+  readonly as?: Bearer
+  /** Of the answer that is known: while that is true, the next one has the status 304 and no body. */
+  readonly etag?: string | undefined
   /** Of a backfill: it does not wait here at all, and comes back in a minute or two where there is no room. */
   readonly isUnhurried?: boolean
 }
@@ -80,15 +89,15 @@ export class EsiClient extends Context.Service<EsiClient, {
       /** Routes that ESI counts in another group than we believed, as its headers said. */
       const learntGroups = new Map<string, string>()
 
-      const ticketFor = ({ route, group }: EsiRequest): Ticket => {
+      const ticketFor = ({ as, group, route }: EsiRequest): Ticket => {
         const name = learntGroups.get(route) ?? group?.name
         return name === undefined
-          ? { bucket: errorBucket, tokens: 1, group: errorGroup, refusedAs: bucketOf(route) }
+          ? { bucket: errorBucket, tokens: 1, group: errorGroup, refusedAs: bucketOf(route, as) }
           : {
-            bucket: bucketOf(name),
+            bucket: bucketOf(name, as),
             tokens: worstCost,
             group: group ?? { ...errorGroup, name },
-            refusedAs: bucketOf(name)
+            refusedAs: bucketOf(name, as)
           }
       }
 
@@ -96,7 +105,7 @@ export class EsiClient extends Context.Service<EsiClient, {
       const pause = Effect.fnUntraced(function*(bucket: string, millis: number, reason: string) {
         const waitMillis = Math.ceil(millis * (1 + 0.1 * (yield* Random.next)))
         yield* limits.pause({ bucket, millis: waitMillis, reason })
-        yield* setPaused(bucket, true)
+        if (!isOfPilot(bucket)) yield* setPaused(bucket, true)
         yield* Effect.logWarning("ESI paused", { bucket, waitMillis, reason })
         return { bucket, waitMillis, why: reason }
       })
@@ -115,7 +124,7 @@ export class EsiClient extends Context.Service<EsiClient, {
           const { headers, status } = response
           const tokens = readTokens(headers)
           const errors = readErrorsLeft(headers)
-          const bucket = tokens === undefined ? ticket.bucket : bucketOf(tokens.group)
+          const bucket = tokens === undefined ? ticket.bucket : bucketOf(tokens.group, request.as)
           let paused: { readonly bucket: string; readonly waitMillis: number; readonly why: string } | undefined
           if (status === 420) {
             yield* countRateLimitHit("420")
@@ -142,7 +151,7 @@ export class EsiClient extends Context.Service<EsiClient, {
           }
           const own = bucket === ticket.bucket ? reservation : undefined
           const left = yield* limits.settle({ bucket, reservation: own, spent, told: tokens?.told })
-          yield* setTokensRemaining(tokens?.group ?? ticket.group.name, left)
+          if (request.as === undefined) yield* setTokensRemaining(tokens?.group ?? ticket.group.name, left)
           if (errors !== undefined) {
             const { limit, windowMillis } = errorGroup
             const remaining = Math.min(Math.max(errors - errorsSpared, 0), limit)
@@ -152,10 +161,16 @@ export class EsiClient extends Context.Service<EsiClient, {
         }
       )
 
-      const requestFor = ({ body, path }: EsiRequest) =>
-        body === undefined
-          ? HttpClientRequest.get(base + path, { headers })
-          : HttpClientRequest.post(base + path, { headers }).pipe(HttpClientRequest.bodyJsonUnsafe(body))
+      const requestFor = ({ as, body, etag, path }: EsiRequest) => {
+        const own = {
+          ...headers,
+          ...(as === undefined ? {} : { authorization: `Bearer ${Redacted.value(as.token)}` }),
+          ...(etag === undefined ? {} : { "if-none-match": etag })
+        }
+        return body === undefined
+          ? HttpClientRequest.get(base + path, { headers: own })
+          : HttpClientRequest.post(base + path, { headers: own }).pipe(HttpClientRequest.bodyJsonUnsafe(body))
+      }
 
       /** Sent and read within the deadline. What it cost is known from here on, or taken for the worst. */
       const exchange = Effect.fnUntraced(
@@ -206,7 +221,7 @@ export class EsiClient extends Context.Service<EsiClient, {
         const inTheWay = buckets.flatMap((bucket) =>
           states.filter((state) => state.bucket === bucket && state.pauseMillis > 0)
         )
-        for (const state of states) yield* setPaused(state.bucket, state.pauseMillis > 0)
+        for (const { bucket, pauseMillis } of states) if (!isOfPilot(bucket)) yield* setPaused(bucket, pauseMillis > 0)
         if (inTheWay.length === 0) yield* countRateLimitHit("budget")
         return new EsiPaused({
           path: request.path,
@@ -271,6 +286,7 @@ interface Ticket {
   readonly refusedAs: string
 }
 
-const bucketOf = (group: string): string => `esi:${group}`
+const bucketOf = (group: string, as?: Bearer): string =>
+  as === undefined ? `esi:${group}` : `esi:${group}:${as.characterId}`
 
 const describe = (cause: unknown): string => cause instanceof Error ? cause.message : String(cause)

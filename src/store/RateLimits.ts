@@ -45,6 +45,9 @@ export interface BucketState {
   readonly probeMillis: number
 }
 
+/** Named after a group of ESI and a character, as ESI counts each pilot apart: too many for metrics. */
+export const isOfPilot = (bucket: string): boolean => /^esi:.*:\d+$/.test(bucket)
+
 /**
  * Every call commits by itself, even inside a caller's transaction, whose end would otherwise be awaited by all other
  * callers of the bucket. Such a call needs a second connection: make it outside.
