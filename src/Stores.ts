@@ -9,6 +9,7 @@ import { EntityStore } from "./store/EntityStore.ts"
 import { FeedStore } from "./store/FeedStore.ts"
 import { Gaps } from "./store/Gaps.ts"
 import { Imports } from "./store/Imports.ts"
+import { KillmailAlerts } from "./store/KillmailAlerts.ts"
 import { KillmailReader } from "./store/KillmailReader.ts"
 import { KillmailStore } from "./store/KillmailStore.ts"
 import { Leases } from "./store/Leases.ts"
@@ -16,6 +17,7 @@ import { Listening } from "./store/Listening.ts"
 import { Maintenance } from "./store/Maintenance.ts"
 import { MapActivityStore } from "./store/MapActivityStore.ts"
 import { Names } from "./store/Names.ts"
+import { Notifications } from "./store/Notifications.ts"
 import { PriceImports } from "./store/PriceImports.ts"
 import { PriceStore } from "./store/PriceStore.ts"
 import { RateLimits } from "./store/RateLimits.ts"
@@ -56,6 +58,8 @@ export const stores = Layer.mergeAll(
   Users.layer,
   UserTokens.layer,
   Sessions.layer,
+  Notifications.layer,
+  KillmailAlerts.layer,
   JobQueue.layer,
   JobPools.layer
 )

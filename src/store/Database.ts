@@ -20,6 +20,8 @@ import createStatistics from "../../migrations/0013_create_statistics.ts"
 import createPublicRole from "../../migrations/0014_create_public_role.ts"
 import createUsers from "../../migrations/0015_create_users.ts"
 import createKillmailsByDay from "../../migrations/0016_create_killmails_by_day.ts"
+import createNotifications from "../../migrations/0018_create_notifications.ts"
+import createWebhooks from "../../migrations/0019_create_webhooks.ts"
 import { crashPoint } from "../CrashPoint.ts"
 import { wellKnownPrices } from "../domain/WellKnownPrices.ts"
 import { createPartitions } from "./Maintenance.ts"
@@ -47,7 +49,9 @@ const migrations = Migrator.fromRecord({
   "0013_create_statistics": createStatistics,
   "0014_create_public_role": createPublicRole,
   "0015_create_users": createUsers,
-  "0016_create_killmails_by_day": createKillmailsByDay
+  "0016_create_killmails_by_day": createKillmailsByDay,
+  "0018_create_notifications": createNotifications,
+  "0019_create_webhooks": createWebhooks
 })
 
 export const migrationsTable = "schema_migrations"
