@@ -12,6 +12,8 @@ export default Effect.gen(function*() {
       heard_at timestamptz not null default clock_timestamp()
     )`
   yield* sql`create index on sightings (killmail_id)`
+  // They come in the order of this time, and go in it.
+  yield* sql`create index on sightings using brin (heard_at) with (pages_per_range = 32)`
 
   yield* sql`
     create table feed_cursors (

@@ -8,8 +8,21 @@ export const monthsAhead = 6
 const daysUntilFrozen = 14
 /** In one run, which takes some seconds each: history is frozen in time, too. */
 const mostFrozen = 12
-/** Days that a row of `job_runs` is kept. */
-const daysOfJobRuns = 7
+
+/** Rows that go when they are older than these days; `docs/operations.md` has the list. */
+const kept = {
+  job_runs: { column: "started_at", days: 7 },
+  revaluations: { column: "at", days: 1 },
+  sightings: { column: "heard_at", days: 90 },
+  /** One is open as long as it has no time. */
+  gaps: { column: "closed_at", days: 400 },
+  /** What ESI refused for good is known for ever, or it would be asked for again. */
+  dead_letters: { column: "at", days: 90, but: "reason not in ('not_found', 'hash_mismatch')" }
+} satisfies Record<string, { readonly column: string; readonly days: number; readonly but?: string }>
+type Trimmed = keyof typeof kept
+
+/** Rows of one transaction, so that none is long. */
+const rowsAtOnce = 20_000
 
 export class Maintenance extends Context.Service<Maintenance, {
   /** Creates the partitions of last month up to `monthsAhead`; returns how many tables were new. */
@@ -21,21 +34,34 @@ export class Maintenance extends Context.Service<Maintenance, {
    * Readers and writers go on meanwhile.
    */
   readonly freezeMonths: Effect.Effect<number, SqlError.SqlError>
-  /** Removes old job runs, and jobs that the queue gave up without a dead letter become one. */
-  /** How many rows went, by table; jobs that nothing would fetch again become dead letters. */
-  readonly cleanUp: Effect.Effect<
-    { readonly job_runs: number; readonly given_up: number; readonly revaluations: number },
-    SqlError.SqlError
-  >
+  /** Throws away what is old, and makes jobs that nothing would fetch again dead letters; how many rows went, by table. */
+  readonly cleanUp: Effect.Effect<Readonly<Record<Trimmed | "given_up", number>>, SqlError.SqlError>
 }>()("killmaild/store/Maintenance") {
   static readonly layer = Layer.effect(
     Maintenance,
     Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
 
+      const trim = Effect.fnUntraced(function*(table: Trimmed) {
+        const { but = "true", column, days }: (typeof kept)[Trimmed] & { readonly but?: string } = kept[table]
+        let gone = 0
+        for (;;) {
+          const [row] = yield* sql<{ count: number }>`
+            with old as (
+              delete from ${sql(table)}
+              where ctid = any(array(
+                select ctid from ${sql(table)}
+                where ${sql(column)} < now() - ${days} * interval '1 day' and ${sql.literal(but)}
+                limit ${rowsAtOnce}))
+              returning 1
+            )
+            select count(*)::integer as count from old`
+          gone += row!.count
+          if (row!.count < rowsAtOnce) return gone
+        }
+      })
+
       const cleanUp = Effect.gen(function*() {
-        const runs = yield* sql`
-          delete from job_runs where started_at < now() - ${daysOfJobRuns} * interval '1 day' returning 1`
         // One without a key lost it, and its attempts, to a newer job while it ran: that one goes on for it.
         const givenUp = yield* sql`
           with given_up as (
@@ -50,8 +76,12 @@ export class Maintenance extends Context.Service<Maintenance, {
           on conflict (task, key) do update set payload = excluded.payload, reason = excluded.reason,
             error = excluded.error, attempts = excluded.attempts, priority = excluded.priority, at = now()
           returning 1`
-        const told = yield* sql`delete from revaluations where at < now() - interval '1 day' returning 1`
-        return { job_runs: runs.length, given_up: givenUp.length, revaluations: told.length }
+        const tables = Object.keys(kept) as ReadonlyArray<Trimmed>
+        const trimmed = yield* Effect.forEach(
+          tables,
+          (table) => Effect.map(trim(table), (gone) => [table, gone] as const)
+        )
+        return { ...Object.fromEntries(trimmed) as Record<Trimmed, number>, given_up: givenUp.length }
       })
 
       const daysLeft = Effect.map(

@@ -31,6 +31,34 @@ describe.concurrent("maintenance", () => {
       })
     ))
 
+  it.live("throws away what is old, but what ESI refused for good, and gaps that are open", () =>
+    withStores(() =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`
+          insert into sightings (killmail_id, source, heard_at)
+          select days, 'r2z2', now() - days * interval '1 day' from generate_series(88, 92) days`
+        yield* sql`
+          insert into dead_letters (task, key, payload, reason, error, attempts, at)
+          select 'ingest_killmail', reason, '{}', reason, '', 1, now() - interval '91 days'
+          from unnest(array['not_found', 'hash_mismatch', 'undecodable']) reason`
+        yield* sql`
+          insert into gaps (feed, reason, day, opened_at, closed_at)
+          select 'r2z2', 'downtime', date '2019-12-31' + n::integer, now() - interval '500 days', closed_at
+          from unnest(array[null, now() - interval '399 days', now() - interval '401 days']) with ordinality as gap(closed_at, n)`
+        const { dead_letters, gaps, sightings } = yield* (yield* Maintenance).cleanUp
+        assert.deepStrictEqual({ dead_letters, gaps, sightings }, { dead_letters: 1, gaps: 1, sightings: 3 })
+        assert.deepStrictEqual(yield* sql`select reason from dead_letters order by reason`, [
+          { reason: "hash_mismatch" },
+          { reason: "not_found" }
+        ])
+        assert.deepStrictEqual(yield* sql`select extract(day from day)::int as day from gaps order by day`, [
+          { day: 2 },
+          { day: 3 }
+        ])
+      })
+    ))
+
   it.live("buries jobs that the queue gave up, and no others", () =>
     withStores(() =>
       Effect.gen(function*() {
