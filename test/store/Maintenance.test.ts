@@ -53,8 +53,8 @@ describe.concurrent("maintenance", () => {
           { reason: "not_found" }
         ])
         assert.deepStrictEqual(yield* sql`select extract(day from day)::int as day from gaps order by day`, [
-          { day: 2 },
-          { day: 3 }
+          { day: 1 },
+          { day: 2 }
         ])
       })
     ))
