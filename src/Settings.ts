@@ -168,6 +168,19 @@ const networks = (name: string, meaning: string): Setting<ReadonlyArray<IpNetwor
   }
 }
 
+/** A comma-separated list of `host:port`. */
+const hosts = (name: string, meaning: string): Setting<ReadonlyArray<string>> => {
+  const list = listOf<string>(name, "", undefined, meaning)
+  return {
+    ...list,
+    wants: "a comma-separated list of host:port, such as chat.internal:8065 or [fd00::5]:8080",
+    read: (value) => {
+      const places = list.read(value)!.map((place) => place.toLowerCase())
+      return places.every((place) => /^([a-z0-9._-]+|\[[0-9a-f:.]+\]):\d{1,5}$/.test(place)) ? places : undefined
+    }
+  }
+}
+
 /** What a daemon does. Several processes may share it: `serve --roles`. */
 export const roles = ["feeds", "jobs", "api"] as const
 export type Role = typeof roles[number]
@@ -410,6 +423,10 @@ const definitions = {
         ? undefined
         : Option.some(Redacted.make(value))
   },
+  webhookAllow: hosts(
+    "KILLMAILD_WEBHOOK_ALLOW",
+    "where webhooks may lead though it is no public https:// address, as host:port, such as chat.internal:8065"
+  ),
   logFormat: oneOf("KILLMAILD_LOG_FORMAT", "pretty", ["pretty", "json"], "how log lines are written to standard error"),
   logLevel: oneOf(
     "KILLMAILD_LOG_LEVEL",

@@ -29,7 +29,10 @@ import { StaticDataStore } from "./store/StaticDataStore.ts"
 import { StatisticsReader } from "./store/StatisticsReader.ts"
 import { StatisticsStore } from "./store/StatisticsStore.ts"
 import { Users } from "./store/Users.ts"
+import { UserSettings } from "./store/UserSettings.ts"
 import { UserTokens } from "./store/UserTokens.ts"
+import { WebhookDeliveries } from "./store/WebhookDeliveries.ts"
+import { Webhooks } from "./store/Webhooks.ts"
 
 export const stores = Layer.mergeAll(
   KillmailStore.layer,
@@ -57,7 +60,10 @@ export const stores = Layer.mergeAll(
   StatisticsStore.layer,
   Users.layer,
   UserTokens.layer,
+  UserSettings.layer,
   Sessions.layer,
+  Webhooks.layer,
+  WebhookDeliveries.layer,
   Notifications.layer,
   KillmailAlerts.layer,
   JobQueue.layer,

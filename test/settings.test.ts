@@ -12,6 +12,7 @@ const refusal = (env: Environment) => Effect.flip(read(env))
 
 /** Settings of which not every text will do, with one that will not. */
 const malformed: Environment = {
+  KILLMAILD_WEBHOOK_ALLOW: "http://chat.internal",
   KILLMAILD_PUBLIC_URL: "kills.example.org",
   KILLMAILD_TRUSTED_PROXIES: "10.0.0.0/8,10.0.0.1/8",
   KILLMAILD_RATE_LIMIT: "-1",

@@ -22,18 +22,28 @@ type Column = "access_token" | "refresh_token"
 const nonceBytes = 12
 const tagBytes = 16
 
-export const seal = ({ id, key }: EncryptionKey, characterId: number, { access, refresh }: Tokens): SealedTokens => {
-  const encrypt = (column: Column, token: Redacted.Redacted): Uint8Array => {
-    const nonce = randomBytes(nonceBytes)
-    const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(placeOf(characterId, column, id))
-    return Buffer.concat([nonce, cipher.update(Redacted.value(token), "utf8"), cipher.final(), cipher.getAuthTag()])
-  }
-  return {
-    key_id: id,
-    access_token: encrypt("access_token", access),
-    refresh_token: encrypt("refresh_token", refresh)
-  }
+/** One text, for one place: a table, a row of it and a column. */
+export const sealText = ({ id, key }: EncryptionKey, place: string, text: Redacted.Redacted): Uint8Array => {
+  const nonce = randomBytes(nonceBytes)
+  const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(boundTo(place, id))
+  return Buffer.concat([nonce, cipher.update(Redacted.value(text), "utf8"), cipher.final(), cipher.getAuthTag()])
 }
+
+/** Throws what Node throws when these bytes are not what was stored there under this key. */
+export const openText = ({ id, key }: EncryptionKey, place: string, sealed: Uint8Array): Redacted.Redacted => {
+  const bytes = Buffer.from(sealed)
+  const decipher = createDecipheriv("aes-256-gcm", key, bytes.subarray(0, nonceBytes), { authTagLength: tagBytes })
+    .setAAD(boundTo(place, id))
+    .setAuthTag(bytes.subarray(-tagBytes))
+  const text = Buffer.concat([decipher.update(bytes.subarray(nonceBytes, -tagBytes)), decipher.final()])
+  return Redacted.make(text.toString("utf8"))
+}
+
+export const seal = (key: EncryptionKey, characterId: number, { access, refresh }: Tokens): SealedTokens => ({
+  key_id: key.id,
+  access_token: sealText(key, placeOf(characterId, "access_token"), access),
+  refresh_token: sealText(key, placeOf(characterId, "refresh_token"), refresh)
+})
 
 /** Throws `TokenUnreadable`. */
 export const open = (keys: ReadonlyArray<EncryptionKey>, characterId: number, sealed: SealedTokens): Tokens => {
@@ -45,15 +55,8 @@ export const open = (keys: ReadonlyArray<EncryptionKey>, characterId: number, se
     })
   }
   const decrypt = (column: Column): Redacted.Redacted => {
-    const bytes = Buffer.from(sealed[column])
     try {
-      const decipher = createDecipheriv("aes-256-gcm", found.key, bytes.subarray(0, nonceBytes), {
-        authTagLength: tagBytes
-      })
-        .setAAD(placeOf(characterId, column, found.id))
-        .setAuthTag(bytes.subarray(-tagBytes))
-      const text = Buffer.concat([decipher.update(bytes.subarray(nonceBytes, -tagBytes)), decipher.final()])
-      return Redacted.make(text.toString("utf8"))
+      return openText(found, placeOf(characterId, column), sealed[column])
     } catch {
       throw new TokenUnreadable({
         message: `The tokens of character ${characterId} are not what was stored under key ${found.id}.`
@@ -63,5 +66,6 @@ export const open = (keys: ReadonlyArray<EncryptionKey>, characterId: number, se
   return { access: decrypt("access_token"), refresh: decrypt("refresh_token") }
 }
 
-const placeOf = (characterId: number, column: Column, keyId: string): Buffer =>
-  Buffer.from(`user_tokens|${characterId}|${column}|${keyId}`)
+const placeOf = (characterId: number, column: Column): string => `user_tokens|${characterId}|${column}`
+
+const boundTo = (place: string, keyId: string): Buffer => Buffer.from(`${place}|${keyId}`)

@@ -24,12 +24,12 @@ export class JobQueue extends Context.Service<JobQueue, {
   ) => Effect.Effect<void, SqlError.SqlError>
   /**
    * Adds many, but those that run already, of which over all replicas at most `atOnce` run at a time; and forgets how
-   * earlier ones of the same keys ended.
+   * earlier ones of the same keys ended. Those of which `lane` is the same run one after another, in their order.
    */
   readonly addAll: <Payload>(
     job: Job<Payload>,
     payloads: ReadonlyArray<Payload>,
-    options: { readonly atOnce: number }
+    options: { readonly atOnce: number; readonly lane?: (payload: Payload) => number }
   ) => Effect.Effect<void, SqlError.SqlError>
   /** Of these keys, those whose jobs wait or run. */
   readonly present: (keys: ReadonlyArray<string>) => Effect.Effect<ReadonlySet<string>, SqlError.SqlError>
@@ -60,7 +60,7 @@ export class JobQueue extends Context.Service<JobQueue, {
             priority => ${options?.priority ?? tiers[job.tier]})`)
 
       // graphile-worker runs jobs of the same queue name one after another.
-      const addAll: JobQueue["Service"]["addAll"] = (job, payloads, { atOnce }) =>
+      const addAll: JobQueue["Service"]["addAll"] = (job, payloads, { atOnce, lane }) =>
         sql.withTransaction(Effect.gen(function*() {
           const keys = payloads.map((payload) => job.key(payload) ?? null)
           yield* sql`delete from dead_letters where task = ${job.name} and key = any(${keys}::text[])`
@@ -72,7 +72,7 @@ export class JobQueue extends Context.Service<JobQueue, {
               null)::graphile_worker.job_spec
             from unnest(
               ${payloads.map((payload) => encode(job, payload))}::text[],
-              ${payloads.map((_, index) => `${job.name} ${index % atOnce}`)}::text[],
+              ${payloads.map((payload, index) => `${job.name} ${(lane?.(payload) ?? index) % atOnce}`)}::text[],
               ${keys}::text[]
             ) as wanted(payload, queue, key)
             where not exists (

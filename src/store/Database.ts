@@ -20,6 +20,7 @@ import createStatistics from "../../migrations/0013_create_statistics.ts"
 import createPublicRole from "../../migrations/0014_create_public_role.ts"
 import createUsers from "../../migrations/0015_create_users.ts"
 import createKillmailsByDay from "../../migrations/0016_create_killmails_by_day.ts"
+import createOwnKillmails from "../../migrations/0017_create_own_killmails.ts"
 import createNotifications from "../../migrations/0018_create_notifications.ts"
 import createWebhooks from "../../migrations/0019_create_webhooks.ts"
 import { crashPoint } from "../CrashPoint.ts"
@@ -50,6 +51,7 @@ const migrations = Migrator.fromRecord({
   "0014_create_public_role": createPublicRole,
   "0015_create_users": createUsers,
   "0016_create_killmails_by_day": createKillmailsByDay,
+  "0017_create_own_killmails": createOwnKillmails,
   "0018_create_notifications": createNotifications,
   "0019_create_webhooks": createWebhooks
 })

@@ -770,8 +770,8 @@ export const bugs: ReadonlyArray<Bug> = [
     breaks: "who can write to the database reads one pilot's data as another",
     file: "src/accounts/TokenCipher.ts",
     changes: [[
-      "`user_tokens|${characterId}|${column}|${keyId}`",
-      "`user_tokens|${characterId > 0}|${column}|${keyId}`"
+      "`user_tokens|${characterId}|${column}`",
+      "`user_tokens|${characterId > 0}|${column}`"
     ]],
     caughtBy: ["test/accounts/AccessTokens.test.ts", "is that of its row alone"]
   },
