@@ -8,6 +8,8 @@ import { EntitiesApi } from "../src/api/EntitiesApi.ts"
 import { KillmailListsApi } from "../src/api/KillmailListsApi.ts"
 import { KillmailsApi } from "../src/api/KillmailsApi.ts"
 import { MeApi } from "../src/api/MeApi.ts"
+import { NotificationsApi } from "../src/api/NotificationsApi.ts"
+import { SettingsApi } from "../src/api/SettingsApi.ts"
 import { StatisticsApi } from "../src/api/StatisticsApi.ts"
 import { SystemApi } from "../src/api/SystemApi.ts"
 import { readMessage } from "../src/broadcast/ClientMessage.ts"
@@ -73,7 +75,12 @@ const endpoints: Readonly<Record<string, Schema.Codec<unknown, unknown>>> = {
   me: answerOf(MeApi.endpoints["me"]!),
   export: answerOf(MeApi.endpoints["export"]!),
   left: answerOf(MeApi.endpoints["leave"]!),
-  sessions: answerOf(MeApi.endpoints["sessions"]!)
+  sessions: answerOf(MeApi.endpoints["sessions"]!),
+  settings: answerOf(SettingsApi.endpoints["settings"]!),
+  notifications: answerOf(NotificationsApi.endpoints["notifications"]!),
+  unread: answerOf(NotificationsApi.endpoints["unread"]!),
+  alerts: answerOf(NotificationsApi.endpoints["alerts"]!),
+  alert: answerOf(NotificationsApi.endpoints["createAlert"]!)
 }
 
 describe("the examples", () => {
@@ -81,9 +88,17 @@ describe("the examples", () => {
     Effect.gen(function*() {
       const names = readdirSync(join(root, "docs/examples")).map((file) => file.replace(".json", ""))
       assert.sameMembers(names, [...Object.keys(endpoints), "problem", "websocket", "r2z2", "redisq"])
-      const all = [KillmailsApi, EntitiesApi, StatisticsApi, SystemApi, AuthApi, MeApi].flatMap(({ endpoints }) =>
-        Object.values(endpoints).map(answerOf)
-      )
+      const groups = [
+        KillmailsApi,
+        EntitiesApi,
+        StatisticsApi,
+        SystemApi,
+        AuthApi,
+        MeApi,
+        SettingsApi,
+        NotificationsApi
+      ]
+      const all = groups.flatMap(({ endpoints }) => Object.values(endpoints).map(answerOf))
       // Lists of killmails are of one shape, whosever they are. What answers nothing needs no example.
       const shapes = new Set(all.filter(({ ast }) => ast._tag !== "Void"))
       assert.strictEqual(shapes.size + 1, Object.keys(endpoints).length)

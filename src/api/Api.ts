@@ -6,7 +6,9 @@ import { EntitiesApi } from "./EntitiesApi.ts"
 import { KillmailListsApi } from "./KillmailListsApi.ts"
 import { KillmailsApi } from "./KillmailsApi.ts"
 import { MeApi } from "./MeApi.ts"
+import { NotificationsApi } from "./NotificationsApi.ts"
 import { withSharedResponses } from "./ResponseShapes.ts"
+import { SettingsApi } from "./SettingsApi.ts"
 import { StatisticsApi } from "./StatisticsApi.ts"
 import { StreamApi } from "./StreamApi.ts"
 import { SystemApi } from "./SystemApi.ts"
@@ -20,6 +22,8 @@ export class Api extends HttpApi.make("killmaild")
   .add(SystemApi)
   .add(AuthApi)
   .add(MeApi)
+  .add(SettingsApi)
+  .add(NotificationsApi)
   .middleware(HttpApiMiddleware.ProblemDetails)
   .annotateMerge(OpenApi.annotations({
     title: "killmaild",

@@ -10,6 +10,8 @@ import { KillmailListsHandlers } from "./KillmailListsHandlers.ts"
 import { KillmailsHandlers } from "./KillmailsHandlers.ts"
 import { MeHandlers } from "./MeHandlers.ts"
 import * as Misunderstood from "./Misunderstood.ts"
+import { NotificationsHandlers } from "./NotificationsHandlers.ts"
+import { SettingsHandlers } from "./SettingsHandlers.ts"
 import * as SignedInPilots from "./SignedInPilots.ts"
 import { StatisticsHandlers } from "./StatisticsHandlers.ts"
 import { StreamHandlers } from "./StreamHandlers.ts"
@@ -38,7 +40,9 @@ export const layer = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" })
     StreamHandlers,
     SystemHandlers,
     AuthHandlers,
-    MeHandlers
+    MeHandlers,
+    SettingsHandlers,
+    NotificationsHandlers
   ]),
   Layer.provide([OperatorLive, SignedInPilots.layer, Misunderstood.layer])
 )

@@ -3,7 +3,9 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Conflict, NotFound, SignedIn, Unavailable } from "./ApiErrors.ts"
 import { DeviceType, PushToken } from "./AuthApi.ts"
-import { idParams, listOf } from "./Shapes.ts"
+import { Alert, Notification } from "./NotificationsApi.ts"
+import { Chosen } from "./SettingsApi.ts"
+import { idParams, listOf, Uuid } from "./Shapes.ts"
 
 const OptionalTime = Schema.NullOr(Schema.String)
 
@@ -45,8 +47,10 @@ const Session = Schema.Struct({
 
 const Export = Schema.Struct({
   user: Me,
-  settings: Schema.Record(Schema.String, Schema.Json),
-  sessions: Schema.Array(Session)
+  settings: Chosen,
+  sessions: Schema.Array(Session),
+  notifications: Schema.Array(Notification),
+  alerts: Schema.Array(Alert)
 }).annotate({ identifier: "Export" })
 
 const Left = Schema.Struct({
@@ -55,8 +59,6 @@ const Left = Schema.Struct({
     description: "EVE's SSO did not answer for these: revoke them at developers.eveonline.com/authorized-apps"
   })
 }).annotate({ identifier: "Left" })
-
-const uuid = Schema.String.check(Schema.isPattern(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/))
 
 export class MeApi extends HttpApiGroup.make("me")
   .add(
@@ -84,7 +86,7 @@ export class MeApi extends HttpApiGroup.make("me")
       OpenApi.annotations({ summary: "Says on which device this session is, and where its messages go" })
     ),
     HttpApiEndpoint.delete("revokeSession", "/sessions/:id", {
-      params: { id: uuid },
+      params: { id: Uuid },
       success: HttpApiSchema.NoContent,
       error: [NotFound, Unavailable]
     }).annotateMerge(OpenApi.annotations({ summary: "Ends a session" })),

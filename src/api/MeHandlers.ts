@@ -4,10 +4,14 @@ import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { AccessTokens } from "../accounts/AccessTokens.ts"
 import { Settings } from "../Settings.ts"
+import { KillmailAlerts } from "../store/KillmailAlerts.ts"
+import { Notifications, notificationStatuses } from "../store/Notifications.ts"
 import { Sessions } from "../store/Sessions.ts"
 import { type User, type UserCharacter, Users } from "../store/Users.ts"
+import { UserSettings } from "../store/UserSettings.ts"
 import { Api } from "./Api.ts"
 import { Conflict, CurrentVisitor, NotFound } from "./ApiErrors.ts"
+import { shownAlert, shownNotification } from "./NotificationsHandlers.ts"
 import { ownOrigin } from "./OwnOrigin.ts"
 import { withoutSession } from "./SessionCookies.ts"
 import { databaseAway, unavailable } from "./Unavailable.ts"
@@ -20,6 +24,9 @@ export const MeHandlers = HttpApiBuilder.group(
     const users = yield* Users
     const sessions = yield* Sessions
     const tokens = yield* AccessTokens
+    const chosen = yield* UserSettings
+    const notifications = yield* Notifications
+    const alerts = yield* KillmailAlerts
 
     const me = Effect.gen(function*() {
       const { userId } = yield* CurrentVisitor
@@ -51,10 +58,13 @@ export const MeHandlers = HttpApiBuilder.group(
       me: () => me,
       export: Effect.fnUntraced(function*() {
         const { userId } = yield* CurrentVisitor
+        const all = { statuses: notificationStatuses, before: undefined, limit: mostExported }
         return {
           user: yield* me,
-          settings: yield* unavailable(users.settings(userId)),
-          sessions: yield* ownSessions
+          settings: yield* unavailable(chosen.find(userId)),
+          sessions: yield* ownSessions,
+          notifications: (yield* unavailable(notifications.list(userId, all))).map(shownNotification),
+          alerts: (yield* unavailable(alerts.list(userId))).map(shownAlert)
         }
       }),
       leave: Effect.fnUntraced(
@@ -104,6 +114,9 @@ export const MeHandlers = HttpApiBuilder.group(
     })
   })
 )
+
+/** Notifications, newest first, in an export. */
+const mostExported = 10_000
 
 const lastOne = new Conflict({
   detail: "It is your last character here: to leave for good, DELETE /api/v1/me."

@@ -6,6 +6,9 @@ import { Id } from "../domain/Killmail.ts"
 /** `/…/:id` */
 export const idParams = { id: Id }
 
+/** An id of ours. */
+export const Uuid = Schema.String.check(Schema.isPattern(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/))
+
 /** The filter's fields as a query has them; `FilterQuery.ts` reads them, and refuses by name what is none. */
 export const filterQuery = Object.fromEntries(
   Object.entries(filterFields).map(([field, wants]) => {

@@ -1,5 +1,5 @@
 /** Who signed in, with which characters, and what is remembered on the way to EVE's SSO and back. */
-import { Context, Effect, Layer, Option, type Schema } from "effect"
+import { Context, Effect, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 
 export interface User {
@@ -57,8 +57,6 @@ export class Users extends Context.Service<Users, {
   readonly welcome: (pilot: Pilot, userId: string | null) => Effect.Effect<Option.Option<string>, SqlError.SqlError>
   readonly find: (userId: string) => Effect.Effect<Option.Option<User>, SqlError.SqlError>
   readonly characters: (userId: string) => Effect.Effect<ReadonlyArray<UserCharacter>, SqlError.SqlError>
-  /** By name, as they stand. */
-  readonly settings: (userId: string) => Effect.Effect<Schema.JsonObject, SqlError.SqlError>
   /** Takes a character away, with all that is known for it alone; not the last one. */
   readonly removeCharacter: (userId: string, characterId: number) => Effect.Effect<boolean, SqlError.SqlError>
   /** The user and all that is theirs. */
@@ -163,13 +161,6 @@ export class Users extends Context.Service<Users, {
           where user_id = ${userId}::uuid
           order by added_at, character_id`
 
-      const settings: Users["Service"]["settings"] = (userId) =>
-        Effect.map(
-          sql<{ settings: Schema.JsonObject }>`
-            select to_jsonb(user_settings) - 'user_id' as settings from user_settings where user_id = ${userId}::uuid`,
-          ([row]) => row?.settings ?? {}
-        )
-
       const removeCharacter: Users["Service"]["removeCharacter"] = Effect.fnUntraced(
         function*(userId, characterId) {
           yield* sql`select from users where id = ${userId}::uuid for update`
@@ -215,7 +206,6 @@ export class Users extends Context.Service<Users, {
         welcome,
         find,
         characters,
-        settings,
         removeCharacter,
         remove,
         handOver,

@@ -89,7 +89,7 @@ describe("notifications", () => {
         const notifications = yield* Notifications
         const phone = yield* signIn(userId, "phone", "of a phone")
         yield* notifications.add([killed(userId, 1)])
-        const [{ id }] = (yield* notifications.list(userId, page)) as [{ id: string }]
+        const { id } = (yield* notifications.list(userId, page))[0]!
         const status = Effect.map(notifications.list(userId, page), ([row]) => row!.status)
         yield* notifications.settle(id, "failed")
         assert.strictEqual(yield* status, "failed")
@@ -133,7 +133,7 @@ describe("alerts of killmails", () => {
           { concurrency: 8 }
         )
         assert.strictEqual(made.filter(Option.isSome).length, mostAlerts)
-        const [{ id }] = (yield* alerts.list(userId)) as [{ id: string }]
+        const { id } = (yield* alerts.list(userId))[0]!
         const other = "00000000-0000-7000-8000-000000000000"
         assert.isTrue(Option.isNone(yield* alerts.change(other, id, { name: "Mine" })))
         assert.isFalse(yield* alerts.remove(other, id))
