@@ -10,6 +10,7 @@ import { refreshCorporations } from "./entities/RefreshCorporations.ts"
 import { Esi } from "./esi/Esi.ts"
 import { EsiEntities } from "./esi/EsiEntities.ts"
 import { EsiMarkets } from "./esi/EsiMarkets.ts"
+import { EsiOwnKillmails } from "./esi/EsiOwnKillmails.ts"
 import { EsiUniverse } from "./esi/EsiUniverse.ts"
 import { importDay } from "./history/ImportDay.ts"
 import { Importer, mostThreads } from "./history/Importer.ts"
@@ -22,6 +23,7 @@ import { noticeArrivals, revalueKillmails } from "./intake/RevalueKillmails.ts"
 import { canary, release } from "./jobs/Canary.ts"
 import * as JobRunner from "./jobs/JobRunner.ts"
 import { syncMapActivity } from "./map-activity/SyncMapActivity.ts"
+import * as OwnKillmails from "./own-killmails/SyncUserKillmails.ts"
 import { EveRef } from "./prices/EveRef.ts"
 import { Prices } from "./prices/Prices.ts"
 import * as RefreshPrices from "./prices/RefreshPrices.ts"
@@ -47,7 +49,8 @@ const laterFor = (settings: Settings["Service"]) => [
   importDay,
   repairGaps,
   syncMapActivity(settings),
-  ...RefreshToken.handlers
+  ...RefreshToken.handlers,
+  ...OwnKillmails.handlers
 ]
 
 type Handlers = typeof ingestKillmail | typeof canary | ReturnType<typeof laterFor>[number]
@@ -79,6 +82,7 @@ export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost
       EsiUniverse.layer,
       EsiEntities.layer,
       EsiMarkets.layer,
+      EsiOwnKillmails.layer,
       EveRef.layer,
       EveRefClient.layer,
       EveKill.layer,

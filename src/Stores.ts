@@ -10,6 +10,7 @@ import { FeedStore } from "./store/FeedStore.ts"
 import { Gaps } from "./store/Gaps.ts"
 import { Imports } from "./store/Imports.ts"
 import { KillmailAlerts } from "./store/KillmailAlerts.ts"
+import { KillmailLists } from "./store/KillmailLists.ts"
 import { KillmailReader } from "./store/KillmailReader.ts"
 import { KillmailStore } from "./store/KillmailStore.ts"
 import { Leases } from "./store/Leases.ts"
@@ -37,6 +38,7 @@ import { Webhooks } from "./store/Webhooks.ts"
 export const stores = Layer.mergeAll(
   KillmailStore.layer,
   KillmailReader.layer,
+  KillmailLists.layer,
   FeedStore.layer,
   Leases.layer,
   RateLimits.layer,

@@ -36,6 +36,8 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   accounts: ["Settings", "SecretFile", "jobs", "store"],
   // The walk, from hearsay to whoever listens.
   intake: ["domain", "Settings", "CrashPoint", "telemetry", "jobs", "store", "esi", "static-data", "prices"],
+  // What ESI lists for pilots joins it at its beginning.
+  "own-killmails": ["domain", "Settings", "CrashPoint", "jobs", "store", "esi", "accounts", "intake"],
   // History joins it in the middle.
   history: [
     "domain",
@@ -69,6 +71,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "statistics",
     "accounts",
     "intake",
+    "own-killmails",
     "history",
     "Housekeeping"
   ],

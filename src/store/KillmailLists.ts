@@ -1,0 +1,280 @@
+/**
+ * The lists of killmails that ESI keeps for pilots and corporations: when each is to be read, how far a reading is, and what
+ * was named. A reading that is cut off goes on where it was; of a corporation one director reads at a time.
+ */
+import { Context, Effect, Layer, Option } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import type { KillmailRef } from "../domain/Killmail.ts"
+import { pgColumn } from "./PgArray.ts"
+
+export interface ListKey {
+  readonly kind: "character" | "corporation"
+  readonly id: number
+}
+
+/** A pilot whose killmails are to be asked for. */
+export interface DuePilot {
+  readonly character_id: number
+  readonly is_preferred: boolean
+}
+
+/** What a reading begins with. */
+export interface Reading {
+  readonly page: number
+  /** Of the first page, as it was last; none where that was not so. */
+  readonly etag: string | null
+  /** It goes to the last page, whatever is known; else to one that names nothing new. */
+  readonly reads_all: boolean
+}
+
+/** A page that was read. */
+export interface ReadPage {
+  readonly page: number
+  /** Undefined where it is as it was. */
+  readonly refs: ReadonlyArray<KillmailRef> | undefined
+  readonly etag: string | undefined
+  readonly isLast: boolean
+  /** Milliseconds during which ESI is not to be asked again. */
+  readonly freshMillis: number
+}
+
+/** Of the refs of a page, those that the list names for the first time, and how many of these were here already. */
+export interface Named {
+  readonly fresh: ReadonlyArray<KillmailRef>
+  readonly known: number
+  /** The reading ended with this page. */
+  readonly isOver: boolean
+}
+
+export class KillmailLists extends Context.Service<KillmailLists, {
+  /**
+   * Pilots whose own list, or whose corporation's, is to be read now. Not those whose job is in the queue, or has failed less than
+   * `failedMillis` ago; nor for a corporation that refused them less than `refusedMillis` ago.
+   */
+  readonly due: (options: {
+    readonly most: number
+    readonly refusedMillis: number
+    readonly failedMillis: number
+  }) => Effect.Effect<ReadonlyArray<DuePilot>, SqlError.SqlError>
+  /** Pilots with a token; all of them, or this one. */
+  readonly pilots: (characterId?: number) => Effect.Effect<ReadonlyArray<number>, SqlError.SqlError>
+
+  /** Pilots of whom nobody said for so long which corporation they are in. What killmails say of late is taken over. */
+  readonly unplaced: (millis: number, most: number) => Effect.Effect<ReadonlyArray<number>, SqlError.SqlError>
+  readonly place: (
+    pilots: ReadonlyArray<{ readonly character_id: number; readonly corporation_id: number }>
+  ) => Effect.Effect<void, SqlError.SqlError>
+  /** Where the pilot is, if the list may be read with their token as far as is known. */
+  readonly corporationOf: (
+    characterId: number,
+    refusedMillis: number
+  ) => Effect.Effect<Option.Option<number>, SqlError.SqlError>
+  /** The pilot is no director of it. */
+  readonly refuse: (characterId: number, corporationId: number) => Effect.Effect<void, SqlError.SqlError>
+
+  /**
+   * Begins a reading, or goes on with one; none when it is not due, while ESI's last answer is fresh, or while another reads.
+   * `isAsked`: somebody wants it now. All pages are read when `readsAll`, and when that was so long ago.
+   */
+  readonly open: (list: ListKey, options: {
+    readonly readerId: number
+    readonly leaseMillis: number
+    readonly isAsked: boolean
+    readonly readsAll: boolean
+    readonly wholeMillis: number
+  }) => Effect.Effect<Option.Option<Reading>, SqlError.SqlError>
+  /**
+   * Notes in one transaction what a page names, how far the reading is, and what `hear` does about those that are new. After the
+   * reading the next is due, by what `paceOf` says of the milliseconds since the newest killmail.
+   */
+  readonly note: (list: ListKey, reading: Reading, page: ReadPage, then: {
+    readonly hear: (refs: ReadonlyArray<KillmailRef>) => Effect.Effect<unknown, SqlError.SqlError>
+    readonly paceOf: (quietMillis: number) => number
+  }) => Effect.Effect<Named, SqlError.SqlError>
+  /** It cannot be read; not before so long is it tried again. */
+  readonly putOff: (list: ListKey, millis: number) => Effect.Effect<void, SqlError.SqlError>
+}>()("killmaild/store/KillmailLists") {
+  static readonly layer = Layer.effect(
+    KillmailLists,
+    Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      const millisFrom = (millis: number) => sql`${millis}::float8 * interval '1 ms'`
+      const isOf = ({ id, kind }: ListKey) => sql`kind = ${kind} and id = ${BigInt(id)}`
+
+      const due: KillmailLists["Service"]["due"] = ({ failedMillis, most, refusedMillis }) =>
+        sql<DuePilot>`
+          select pilot.character_id::float8, is_preferred
+          from user_characters pilot
+          join user_tokens using (character_id)
+          left join killmail_lists own on own.kind = 'character' and own.id = pilot.character_id
+          left join killmail_lists theirs on theirs.kind = 'corporation' and theirs.id = pilot.corporation_id
+          left join corporation_refusals refusal on refusal.character_id = pilot.character_id
+            and refusal.corporation_id = pilot.corporation_id
+            and refused_at > now() - ${millisFrom(refusedMillis)}
+          where not exists (
+              select from graphile_worker._private_jobs jobs
+              where jobs.key = 'sync_user_killmails:' || pilot.character_id)
+            and not exists (
+              select from dead_letters
+              where task = 'sync_user_killmails' and key = 'sync_user_killmails:' || pilot.character_id
+                and at > now() - ${millisFrom(failedMillis)})
+            and (
+              own.id is null or own.next_at <= now()
+              or is_player(pilot.corporation_id) and refusal.character_id is null and (
+                theirs.id is null
+                or theirs.next_at <= now() and coalesce(theirs.reading_until <= now(), true)))
+          order by is_preferred desc, own.next_at nulls first
+          limit ${most}`
+
+      const pilots: KillmailLists["Service"]["pilots"] = (characterId) =>
+        Effect.map(
+          sql<{ id: number }>`
+            select character_id::float8 as id
+            from user_tokens
+            where ${characterId === undefined} or character_id = ${BigInt(characterId ?? 0)}
+            order by character_id`,
+          (rows) => rows.map(({ id }) => id)
+        )
+
+      const unplaced: KillmailLists["Service"]["unplaced"] = Effect.fnUntraced(function*(millis, most) {
+        const isOld = sql`coalesce(corporation_told_at <= now() - ${millisFrom(millis)}, true)`
+        yield* sql`
+          update user_characters pilot
+          set corporation_id = known.corporation_id, corporation_told_at = known.seen_at
+          from characters known
+          where known.character_id = pilot.character_id and known.seen_at > now() - ${millisFrom(millis)} and ${isOld}`
+        const rows = yield* sql<{ id: number }>`
+          select character_id::float8 as id
+          from user_characters join user_tokens using (character_id)
+          where ${isOld}
+          order by corporation_told_at nulls first
+          limit ${most}`
+        return rows.map(({ id }) => id)
+      })
+
+      const place: KillmailLists["Service"]["place"] = (pilots) =>
+        Effect.asVoid(sql`
+          update user_characters
+          set corporation_id = answer.corporation_id, corporation_told_at = now()
+          from unnest(
+            ${pgColumn(pilots, (pilot) => pilot.character_id)}::bigint[],
+            ${pgColumn(pilots, (pilot) => pilot.corporation_id)}::bigint[]
+          ) as answer(character_id, corporation_id)
+          where user_characters.character_id = answer.character_id`)
+
+      const corporationOf: KillmailLists["Service"]["corporationOf"] = (characterId, refusedMillis) =>
+        Effect.map(
+          sql<{ id: number }>`
+            select corporation_id::float8 as id
+            from user_characters
+            where character_id = ${BigInt(characterId)} and is_player(corporation_id)
+              and not exists (
+                select from corporation_refusals refusal
+                where refusal.character_id = user_characters.character_id
+                  and refusal.corporation_id = user_characters.corporation_id
+                  and refused_at > now() - ${millisFrom(refusedMillis)})`,
+          ([row]) => Option.fromNullishOr(row?.id)
+        )
+
+      const refuse: KillmailLists["Service"]["refuse"] = Effect.fnUntraced(
+        function*(characterId, corporationId) {
+          yield* sql`
+            insert into corporation_refusals (character_id, corporation_id)
+            values (${BigInt(characterId)}, ${BigInt(corporationId)})
+            on conflict (character_id, corporation_id) do update set refused_at = now()`
+          yield* sql`
+            update killmail_lists set reader_id = null, reading_until = null
+            where kind = 'corporation' and id = ${BigInt(corporationId)} and reader_id = ${BigInt(characterId)}`
+        },
+        (transaction) => sql.withTransaction(transaction)
+      )
+
+      const open: KillmailLists["Service"]["open"] = (
+        { id, kind },
+        { isAsked, leaseMillis, readerId, readsAll, wholeMillis }
+      ) =>
+        Effect.map(
+          sql<Reading>`
+            insert into killmail_lists as list (kind, id, reader_id, reading_until)
+            values (${kind}, ${BigInt(id)}, ${BigInt(readerId)}, now() + ${millisFrom(leaseMillis)})
+            on conflict (kind, id) do update
+            set reader_id = excluded.reader_id, reading_until = excluded.reading_until,
+              reads_all = list.reads_all or ${readsAll} or list.all_read_at <= now() - ${millisFrom(wholeMillis)}
+            where (list.reader_id = excluded.reader_id or coalesce(list.reading_until <= now(), true))
+              and (list.next_page is not null
+                or list.fresh_until <= now() and (${isAsked} or list.next_at <= now()))
+            returning coalesce(next_page, 1) as page, etag, reads_all`,
+          ([row]) => Option.fromNullishOr(row)
+        )
+
+      const name = (list: ListKey, refs: ReadonlyArray<KillmailRef>) =>
+        sql<{ id: number; was_known: boolean }>`
+          insert into own_killmails as own (kind, id, killmail_id, hash, was_known)
+          select ${list.kind}, ${BigInt(list.id)}, ref.killmail_id, decode(ref.hash, 'hex'),
+            exists (select from killmail_ledger ledger where ledger.killmail_id = ref.killmail_id)
+          from unnest(
+            ${pgColumn(refs, (ref) => ref.killmail_id)}::bigint[],
+            ${pgColumn(refs, (ref) => ref.hash)}::text[]
+          ) as ref(killmail_id, hash)
+          on conflict (kind, id, killmail_id) do nothing
+          returning own.killmail_id::float8 as id, was_known`
+
+      const note: KillmailLists["Service"]["note"] = Effect.fnUntraced(
+        function*(list, { reads_all }, { etag, freshMillis, isLast, page, refs = [] }, { hear, paceOf }) {
+          // Whoever stores one of these at this moment is to see that it was named, or be seen here.
+          yield* sql`select lock_hearings()`
+          const named = refs.length === 0 ? [] : yield* name(list, refs)
+          const ids = new Set(named.map(({ id }) => id))
+          const fresh = refs.filter(({ killmail_id }) => ids.has(killmail_id))
+          if (fresh.length > 0) {
+            yield* hear(fresh)
+            yield* sql`select reconsider_withheld(${pgColumn(fresh, ({ killmail_id }) => killmail_id)}::bigint[])`
+          }
+          const isOver = isLast || (fresh.length === 0 && !reads_all)
+          yield* sql`
+            update killmail_lists
+            set next_page = ${isOver ? null : page + 1}::integer,
+              fresh_until = greatest(fresh_until, now() + ${millisFrom(freshMillis)}),
+              etag = case when ${page === 1} then ${etag ?? null} else etag end
+            where ${isOf(list)}`
+          if (isOver) yield* close(list, paceOf)
+          return { fresh, known: named.filter(({ was_known }) => was_known).length, isOver }
+        },
+        (transaction) => sql.withTransaction(transaction)
+      )
+
+      const close = Effect.fnUntraced(function*(list: ListKey, paceOf: (quietMillis: number) => number) {
+        // Ids rise with time, nearly. Of a list whose killmails are all still to come, nothing is known yet.
+        const [newest] = yield* sql<{ quietMillis: number | null }>`
+          select extract(epoch from now() - max(killmail_time))::float8 * 1000 as "quietMillis"
+          from (
+            select killmail_id from own_killmails where ${isOf(list)} order by killmail_id desc limit 50
+          ) named
+          join killmail_ledger using (killmail_id)`
+        yield* sql`
+          update killmail_lists
+          set reading_until = null, read_at = now(), reads_all = false,
+            all_read_at = case when reads_all then now() else all_read_at end,
+            next_at = greatest(fresh_until, now() + ${millisFrom(paceOf(newest?.quietMillis ?? 0))})
+          where ${isOf(list)}`
+      })
+
+      const putOff: KillmailLists["Service"]["putOff"] = (list, millis) =>
+        Effect.asVoid(sql`
+          update killmail_lists set reading_until = null, next_at = now() + ${millisFrom(millis)}
+          where ${isOf(list)}`)
+
+      return KillmailLists.of({
+        due,
+        pilots,
+        unplaced,
+        place,
+        corporationOf,
+        refuse,
+        open,
+        note,
+        putOff
+      })
+    })
+  )
+}

@@ -1,0 +1,181 @@
+import { assert, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { eventually } from "../support/TestDaemon.ts"
+import { happen, lossOf, nextPilot, OwnWorld, type Pilot, signIn, stored, sync } from "./OwnWorld.ts"
+
+const asked = Effect.fnUntraced(function*(id: number) {
+  const { sandbox } = yield* OwnWorld
+  return sandbox.requests().filter(({ path }) => path.includes(`/${id}/killmails/recent`))
+})
+
+/** What ESI answered has expired for us, and for its judge. */
+const expire = Effect.gen(function*() {
+  const { sandbox, sql } = yield* OwnWorld
+  sandbox.clientLost()
+  yield* sql`update killmail_lists set fresh_until = now(), next_at = now() + interval '1 hour'`
+})
+
+const inNoViolation = Effect.gen(function*() {
+  const { sandbox } = yield* OwnWorld
+  assert.deepStrictEqual(sandbox.violations(), [])
+})
+
+layer(OwnWorld.layer(), { excludeTestServices: true, timeout: 60_000 })("a pilot who signed in", (it) => {
+  it.effect("has all killmails that ESI lists, by ESI itself, soon and without being asked", () =>
+    Effect.gen(function*() {
+      const { sql } = yield* OwnWorld
+      const pilot = nextPilot()
+      const killmails = [lossOf(pilot), lossOf(pilot, 60 * 24 * 20)]
+      yield* happen(...killmails)
+      yield* signIn(pilot)
+      yield* sync(pilot)
+      yield* stored(killmails)
+      const rows = yield* sql`
+        select sightings.source, sequence is not null as "isAnnounced"
+        from sightings join killmail_ledger using (killmail_id)
+        where killmail_id = any(${killmails.map(({ killmail_id }) => BigInt(killmail_id))}::bigint[])
+        order by killmail_time`
+      // What is old is stored like history.
+      assert.deepStrictEqual(rows, [
+        { source: "esi_character", isAnnounced: false },
+        { source: "esi_character", isAnnounced: true }
+      ])
+      yield* inNoViolation
+    }))
+
+  it.effect("costs one request while nothing is new, and next to nothing when ESI says so", () =>
+    Effect.gen(function*() {
+      const pilot = nextPilot()
+      yield* happen(lossOf(pilot))
+      yield* signIn(pilot)
+      yield* sync(pilot)
+      yield* expire
+      const { result } = yield* sync(pilot)
+      assert.deepInclude(result, { character: { outcome: "read", found: 0, new: 0, known: 0 } })
+      assert.deepStrictEqual((yield* asked(pilot.character)).map(({ status }) => status), [200, 304])
+      yield* inNoViolation
+    }))
+
+  it.effect("is found due by itself", () =>
+    Effect.gen(function*() {
+      const { context } = yield* OwnWorld
+      const pilot = nextPilot()
+      const killmail = lossOf(pilot)
+      yield* happen(killmail)
+      yield* signIn(pilot)
+      yield* eventually(
+        (sql) =>
+          Effect.andThen(
+            sql`update graphile_worker._private_jobs set run_at = now() where key = 'queue_user_killmails'`,
+            sql`select from job_runs where character_id = ${BigInt(pilot.character)} and task = 'sync_user_killmails'`
+          ),
+        (rows) => rows.length > 0
+      ).pipe(Effect.provide(context))
+      yield* stored([killmail])
+      yield* inNoViolation
+    }))
+
+  it.effect("is asked for with another token where ESI refuses the first", () =>
+    Effect.gen(function*() {
+      const { sandbox } = yield* OwnWorld
+      const pilot = nextPilot()
+      const killmail = lossOf(pilot)
+      yield* happen(killmail)
+      yield* signIn(pilot)
+      sandbox.intercept(({ count, path }) =>
+        path === `/characters/${pilot.character}/killmails/recent` && count === 1
+          ? { status: 401, body: `{"error":"token is expired"}` }
+          : undefined
+      )
+      assert.deepInclude((yield* sync(pilot)).result, { character: { outcome: "read", found: 1, new: 1, known: 0 } })
+      const shown = sandbox.requests().filter(({ path }) => path === "/sso/v2/oauth/token")
+      assert.isAbove(shown.length, 1)
+      yield* stored([killmail])
+      yield* inNoViolation
+    }))
+
+  it.effect("is not asked for before ESI's answer has expired, whoever wants it", () =>
+    Effect.gen(function*() {
+      const pilot = nextPilot()
+      yield* signIn(pilot)
+      yield* sync(pilot)
+      yield* sync(pilot, { reads_all: true })
+      assert.lengthOf(yield* asked(pilot.character), 1)
+      yield* inNoViolation
+    }))
+
+  it.effect("is read to the last page at first, then to the page that names nothing new", () =>
+    Effect.gen(function*() {
+      const pilot = nextPilot()
+      const first = Array.from({ length: 2001 }, () => lossOf(pilot, 60 * 24 * 20))
+      yield* happen(...first)
+      yield* signIn(pilot)
+      assert.deepInclude((yield* sync(pilot)).result, {
+        character: { outcome: "read", found: 2001, new: 2001, known: 0 }
+      })
+      assert.lengthOf(yield* asked(pilot.character), 3)
+      yield* expire
+      yield* happen(lossOf(pilot))
+      assert.deepInclude((yield* sync(pilot)).result, { character: { outcome: "read", found: 1, new: 1, known: 0 } })
+      assert.lengthOf(yield* asked(pilot.character), 5)
+      yield* inNoViolation
+    }))
+})
+
+layer(OwnWorld.layer(), { excludeTestServices: true, timeout: 60_000 })("a corporation", (it) => {
+  /** A pilot, and a mate whom only the corporation's list tells of. */
+  const corporationOf = Effect.fnUntraced(function*(isDirector: boolean) {
+    const { sandbox } = yield* OwnWorld
+    const pilot = nextPilot()
+    const corporation = 98_000_000 + pilot.character % 999_983
+    sandbox.census.move(pilot.character, { corporation_id: corporation })
+    sandbox.census.appoint(pilot.character, isDirector)
+    const mate = { ...nextPilot(), corporation }
+    return { pilot: { ...pilot, corporation }, killmail: lossOf(mate), corporation }
+  })
+  const placed = Effect.fnUntraced(function*(pilot: Pilot) {
+    const { context } = yield* OwnWorld
+    yield* eventually(
+      (sql) =>
+        Effect.andThen(
+          sql`update graphile_worker._private_jobs set run_at = now() where key = 'queue_user_killmails'`,
+          sql`
+            select from user_characters
+            where character_id = ${BigInt(pilot.character)} and corporation_id = ${BigInt(pilot.corporation)}`
+        ),
+      (rows) => rows.length > 0
+    ).pipe(Effect.provide(context))
+  })
+
+  it.effect("has all its killmails where one of its directors signs in", () =>
+    Effect.gen(function*() {
+      const { corporation, killmail, pilot } = yield* corporationOf(true)
+      yield* happen(killmail)
+      yield* signIn(pilot)
+      yield* placed(pilot)
+      yield* sync(pilot)
+      yield* stored([killmail])
+      assert.lengthOf(yield* asked(corporation), 1)
+      yield* inNoViolation
+    }))
+
+  it.effect("is asked for once with who is no director, until their roles may be others", () =>
+    Effect.gen(function*() {
+      const { sql } = yield* OwnWorld
+      const { corporation, pilot } = yield* corporationOf(false)
+      yield* signIn(pilot)
+      yield* placed(pilot)
+      yield* sync(pilot)
+      yield* expire
+      yield* sync(pilot)
+      assert.deepStrictEqual((yield* asked(corporation)).map(({ status }) => status), [403])
+
+      const { sandbox } = yield* OwnWorld
+      sandbox.census.appoint(pilot.character, true)
+      yield* sql`update corporation_refusals set refused_at = now() - interval '2 days'`
+      yield* expire
+      yield* sync(pilot)
+      assert.deepStrictEqual((yield* asked(corporation)).map(({ status }) => status), [403, 200])
+      yield* inNoViolation
+    }))
+})
