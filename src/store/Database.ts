@@ -106,6 +106,9 @@ export const publicLayer = (url: Redacted.Redacted) =>
         statement_timeout: `${publicSeconds}s`,
         // Planned for the values at hand a statement is for few months; planned for any, it would be for all there are.
         plan_cache_mode: "force_custom_plan",
+        // A page takes milliseconds, less than to start workers or to compile; and the other cores are other clients'.
+        max_parallel_workers_per_gather: "0",
+        jit: "off",
         ...(hasRole ? { role: publicRole } : {})
       }
     })))
