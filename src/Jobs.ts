@@ -4,10 +4,12 @@ import { AccessTokens } from "./accounts/AccessTokens.ts"
 import { EncryptionKeys } from "./accounts/EncryptionKeys.ts"
 import * as RefreshToken from "./accounts/RefreshToken.ts"
 import { Sso } from "./accounts/Sso.ts"
+import * as CharacterSync from "./character-data/Sync.ts"
 import { refreshAlliances } from "./entities/RefreshAlliances.ts"
 import { refreshCharacters } from "./entities/RefreshCharacters.ts"
 import { refreshCorporations } from "./entities/RefreshCorporations.ts"
 import { Esi } from "./esi/Esi.ts"
+import { EsiCharacters } from "./esi/EsiCharacters.ts"
 import { EsiEntities } from "./esi/EsiEntities.ts"
 import { EsiMarkets } from "./esi/EsiMarkets.ts"
 import { EsiOwnKillmails } from "./esi/EsiOwnKillmails.ts"
@@ -53,7 +55,11 @@ const laterFor = (settings: Settings["Service"]) => [
   ...OwnKillmails.handlers
 ]
 
-type Handlers = typeof ingestKillmail | typeof canary | ReturnType<typeof laterFor>[number]
+type Handlers =
+  | typeof ingestKillmail
+  | typeof canary
+  | ReturnType<typeof laterFor>[number]
+  | typeof CharacterSync.handlers[number]
 
 /** Runs the jobs in this process. */
 export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost">) =>
@@ -70,7 +76,9 @@ export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost
         },
         // What is live is not to wait behind what was fetched before it.
         { handlers: [ingestKillmail], concurrency: 2, fetchAhead: 0, recorded: false },
-        { handlers: laterFor(settings), concurrency: 4, fetchAhead: 0, recorded: true }
+        { handlers: laterFor(settings), concurrency: 4, fetchAhead: 0, recorded: true },
+        // Short ones, of which there are many: an import of a day is not to hold them up.
+        { handlers: CharacterSync.handlers, concurrency: 4, fetchAhead: 0, recorded: true }
       ])
     })
   ).pipe(
@@ -80,6 +88,7 @@ export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost
     Layer.provide([
       Esi.layer,
       EsiUniverse.layer,
+      EsiCharacters.layer,
       EsiEntities.layer,
       EsiMarkets.layer,
       EsiOwnKillmails.layer,

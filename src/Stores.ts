@@ -3,6 +3,7 @@ import { Layer } from "effect"
 import { JobPools } from "./jobs/JobPools.ts"
 import { JobQueue } from "./jobs/JobQueue.ts"
 import { CachedData } from "./store/CachedData.ts"
+import { CharacterData } from "./store/CharacterData.ts"
 import { CharacterGroups } from "./store/CharacterGroups.ts"
 import { EntityReader } from "./store/EntityReader.ts"
 import { EntityStore } from "./store/EntityStore.ts"
@@ -67,6 +68,7 @@ export const stores = Layer.mergeAll(
   Webhooks.layer,
   WebhookDeliveries.layer,
   Notifications.layer,
+  CharacterData.layer,
   KillmailAlerts.layer,
   JobQueue.layer,
   JobPools.layer

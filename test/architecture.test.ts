@@ -34,6 +34,8 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   statistics: ["Settings", "telemetry", "store"],
   // Pilots who sign in, and what EVE's SSO lets us ask for them.
   accounts: ["Settings", "SecretFile", "jobs", "store"],
+  // What ESI tells of these pilots' characters.
+  "character-data": ["Settings", "jobs", "store", "esi", "accounts"],
   // The walk, from hearsay to whoever listens.
   intake: ["domain", "Settings", "CrashPoint", "telemetry", "jobs", "store", "esi", "static-data", "prices"],
   // What ESI lists for pilots joins it at its beginning.
@@ -70,6 +72,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "map-activity",
     "statistics",
     "accounts",
+    "character-data",
     "intake",
     "own-killmails",
     "history",

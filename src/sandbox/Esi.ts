@@ -6,6 +6,7 @@ import { createHash } from "node:crypto"
 import { STATUS_CODES } from "node:http"
 import type { Killmail } from "../domain/Killmail.ts"
 import type { Census } from "./Census.ts"
+import { characterDataRoute, characterScopeOf, esiCharacters } from "./EsiCharacters.ts"
 import { entityRoute, esiEntities, isQuestion, subjectsOf } from "./EsiEntities.ts"
 import { esiKillmails, involves, ownKillmailsRoute, type OwnMails, ownScopeOf } from "./EsiKillmails.ts"
 import { bucketOf, errorLimitOf } from "./EsiLimits.ts"
@@ -45,6 +46,7 @@ export const esi = (
   const answer = (ask: Ask): Answer => {
     const route = routeOf(ask.path)
     if (route === "own killmails" && !isDown) return errorLimit.refusal(ask) ?? ownKillmails(ask, errorLimit)
+    if (route === "character data" && !isDown) return errorLimit.refusal(ask) ?? characterData(ask, errorLimit)
     const limit = route === "killmail" ? killmailBucket : route === "status" ? statusBucket : errorLimit
     return errorLimit.refusal(ask) ?? limit.apply(ask, () => {
       if (isDown) return downtime(route === "status" ? 0 : failures++)
@@ -64,6 +66,7 @@ export const esi = (
         case "market prices":
           return markets.prices(ask)
         case "own killmails":
+        case "character data":
         case undefined:
           return json(404, { error: "Not found" })
       }
@@ -128,12 +131,16 @@ export const esi = (
   ]
   const ownKillmails = esiKillmails(ownMails, census, holderOf, judge, speed, cachedNow)
 
+  const characterData = esiCharacters(holderOf, judge, speed, cachedNow)
+
   return {
     name: "esi",
     environment: ["KILLMAILD_ESI_URL", "/esi"],
     scopeOf: (path) => {
       const route = routeOf(path)
-      return route === "killmail" || route === "status" ? `esi ${route}` : ownScopeOf(path) ?? "esi"
+      return route === "killmail" || route === "status"
+        ? `esi ${route}`
+        : ownScopeOf(path) ?? characterScopeOf(path) ?? "esi"
     },
     answer,
     takesPost: isQuestion,
@@ -161,6 +168,7 @@ const routes = {
   universe: universeRoute,
   entity: entityRoute,
   "own killmails": ownKillmailsRoute,
+  "character data": characterDataRoute,
   "market history": historyRoute,
   "market prices": pricesRoute
 }

@@ -1,0 +1,139 @@
+/**
+ * Keeps what ESI tells of pilots' characters: `sync_skills`, `sync_mail`, `sync_orders`, `sync_industry` and `sync_planets`, one
+ * job a character, for whom `sync_characters` looks twice a minute. Each kind says in a file of its own what it asks and what
+ * a change means; all else they have in common.
+ */
+import { Clock, Effect, Option, Schema } from "effect"
+import { explainToken } from "../accounts/AccessTokens.ts"
+import type { EsiError } from "../esi/EsiError.ts"
+import * as Job from "../jobs/Job.ts"
+import { JobQueue } from "../jobs/JobQueue.ts"
+import { handle } from "../jobs/JobRunner.ts"
+import { Settings } from "../Settings.ts"
+import { CharacterData, type KnownAnswers } from "../store/CharacterData.ts"
+import { askerFor } from "./Asking.ts"
+import { industry } from "./Industry.ts"
+import type { AskError, Kind } from "./Kind.ts"
+import { mail } from "./Mail.ts"
+import { orders } from "./Orders.ts"
+import { planets } from "./Planets.ts"
+import { skills } from "./Skills.ts"
+
+const minute = 60_000
+const hour = 60 * minute
+const day = 24 * hour
+
+/** Between two looks for what is due. */
+const lookMillis = minute / 2
+/** Of one kind, in one look: what is left comes with the next. */
+const mostAtOnce = 5000
+/** Of one kind, over all replicas: each asks ESI a few questions. */
+const syncsAtOnce = 2
+/** A sync that came to no good end is due again after this. */
+const patienceMillis = hour / 4
+
+/** Who was not seen here for so long is asked for not more often than that. */
+const rests = [
+  { unseen: 30 * day, rest: day },
+  { unseen: day, rest: hour },
+  { unseen: hour, rest: 10 * minute }
+]
+
+const payload = Schema.Struct({ character_id: Schema.Int })
+type Payload = typeof payload.Type
+
+const jobOf = (name: string) =>
+  Job.make<Payload>({ name, payload, key: ({ character_id }) => `${name}:${character_id}`, tier: "user" })
+
+const syncOf = <D>(kind: Kind<D>) => {
+  const job = jobOf(`sync_${kind.name}`)
+  const decode = Schema.decodeUnknownOption(kind.document)
+  const encode = Schema.encodeSync(kind.document)
+
+  const sync = Effect.fnUntraced(function*(characterId: number) {
+    const { scheduleSpeed } = yield* Settings
+    const store = yield* CharacterData
+    const begun = yield* store.begin(characterId, kind.name, patienceMillis / scheduleSpeed)
+    if (Option.isNone(begun)) return { outcome: "no token" }
+    const known = begun.value
+    if (!kind.scopes.every((scope) => known.scopes.includes(scope))) return { outcome: "no scope" }
+    // What an earlier version kept and this one cannot read is asked for anew.
+    const before = Option.getOrUndefined(decode(known.data))
+    const { answers, ask } = yield* askerFor(characterId, known.answers)
+    const after = yield* kind.read(ask, before)
+    const now = yield* Clock.currentTimeMillis
+    const since = known.synced_at?.getTime() ?? now
+    const changes = before === undefined ? [] : kind.changes(before, after, { characterId, since, until: now })
+    const rest = restFor(known.unseen_millis) / scheduleSpeed
+    const dueMillis = Math.max(freshFor(answers(), now), Math.min(rest, untilNext(kind.ends(after), now)))
+    const data = encode(after) as Schema.Json
+    return {
+      outcome: "synced",
+      changes: yield* store.keep(characterId, kind.name, { known, data, answers: answers(), changes, dueMillis })
+    }
+  })
+
+  return {
+    handler: handle(job, ({ character_id }) =>
+      sync(character_id).pipe(
+        // Its owner is told at /api/v1/me, and an operator has nothing to do about it.
+        Effect.catchTag("TokenGone", () => Effect.succeed({ outcome: "no token" })),
+        Effect.mapError(explain)
+      )),
+    addDue: Effect.gen(function*() {
+      const due = yield* CharacterData.use((store) => store.due(kind.name, kind.scopes, mostAtOnce))
+      const payloads = due.map((character_id) => ({ character_id }))
+      if (due.length > 0) yield* JobQueue.use(({ addAll }) => addAll(job, payloads, { atOnce: syncsAtOnce }))
+      return due.length
+    })
+  }
+}
+
+const syncs = [syncOf(skills), syncOf(mail), syncOf(orders), syncOf(industry), syncOf(planets)]
+
+const syncCharacters = handle(
+  Job.make({
+    name: "sync_characters",
+    payload: Schema.Struct({}),
+    key: () => "sync_characters",
+    tier: "user",
+    every: lookMillis
+  }),
+  () =>
+    Effect.forEach(syncs, ({ addDue }) => addDue).pipe(
+      Effect.map((counts) => ({ due: counts.reduce((sum, count) => sum + count, 0) })),
+      Effect.mapError(explain),
+      Effect.interruptible
+    )
+)
+
+export const handlers = [syncCharacters, ...syncs.map(({ handler }) => handler)]
+
+/** Milliseconds; none for who was seen lately. */
+const restFor = (unseenMillis: number): number => rests.find(({ unseen }) => unseenMillis >= unseen)?.rest ?? 0
+
+/** Milliseconds until the first of ESI's answers may be another. */
+const freshFor = (answers: KnownAnswers, now: number): number =>
+  Math.max(0, Math.min(...Object.values(answers).map(({ fresh_until }) => fresh_until)) - now)
+
+/** Milliseconds until the next of these times is over; for ever, when there is none to come. */
+const untilNext = (times: ReadonlyArray<string>, now: number): number =>
+  Math.min(...times.map((time) => Date.parse(time) - now).filter((millis) => millis > 0), Number.MAX_SAFE_INTEGER)
+
+const explain = (error: AskError): Job.JobError => error._tag === "EsiError" ? explainEsi(error) : explainToken(error)
+
+const explainEsi = ({ message, reason }: EsiError): Job.JobError => {
+  switch (reason._tag) {
+    case "EsiPaused":
+      return new Job.JobPostponed({ delayMillis: reason.waitMillis, message })
+    case "EsiNotFound":
+      return new Job.JobRefused({ reason: "not_found", message })
+    case "EsiUndecodable":
+      return new Job.JobFailed({ reason: "undecodable", message })
+    case "EsiUnavailable":
+      return new Job.JobFailed({ reason: "esi_unavailable", message })
+    case "EsiRefused":
+    case "EsiHashMismatch":
+      return new Job.JobRefused({ reason: "esi_refused", message })
+  }
+}

@@ -1,0 +1,105 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { pilotOf } from "../../src/sandbox/People.ts"
+import { makeBrowser, signInWith } from "../support/Browser.ts"
+import { stoppableDaemon } from "../support/StoppableDaemon.ts"
+import { eventually, manualSandbox, migratedDatabase } from "../support/TestDaemon.ts"
+
+const [pilot, other] = [0, 1].map((number) => pilotOf("test", number).character) as [number, number]
+
+/** An hour of New Eden is 3.6 seconds; ours go as fast. */
+const world = Effect.gen(function*() {
+  const sandbox = yield* manualSandbox({ speed: 1000 })
+  const { url: databaseUrl } = yield* migratedDatabase
+  const daemon = yield* stoppableDaemon(databaseUrl, sandbox, {
+    KILLMAILD_FEEDS: "",
+    KILLMAILD_SCHEDULE_SPEED: "1000"
+  })
+  return { sandbox, ...daemon }
+})
+
+const told = (sql: SqlClient.SqlClient) =>
+  Effect.map(
+    sql<{ change: string }>`select distinct change from character_changes`,
+    (rows) => new Set(rows.map(({ change }) => change))
+  )
+
+const wanted = [
+  "skill_done",
+  "mail_received",
+  "order_placed",
+  "order_partly_filled",
+  "order_filled",
+  "order_cancelled",
+  "order_expired",
+  "job_started",
+  "job_done",
+  "job_delivered",
+  "extractor_finished"
+]
+
+describe("what ESI tells of a pilot's character", () => {
+  it.live(
+    "is kept as it changes, within every limit and cache, and told once",
+    () =>
+      Effect.gen(function*() {
+        const { context, sandbox, url } = yield* world
+        const browser = makeBrowser()
+        yield* signInWith(browser, url, pilot)
+        yield* Effect.gen(function*() {
+          const sql = yield* SqlClient.SqlClient
+          yield* eventually(told, (changes) => wanted.every((change) => changes.has(change)))
+          const twice = yield* sql`
+            select kind, subject from notifications group by user_id, kind, subject having count(*) > 1`
+          assert.deepStrictEqual(twice, [])
+          const [counts] = yield* sql<{ untold: number; failed: number }>`
+            select
+              (
+                select count(*)
+                from character_changes
+                  left join notifications on change = notifications.kind
+                    and notifications.subject = character_changes.character_id || ':' || character_changes.subject
+                where notifications.id is null
+                  and change in ('skill_done', 'mail_received', 'order_filled', 'order_expired', 'job_done', 'extractor_finished')
+              )::int as untold,
+              (select count(*) from dead_letters)::int as failed`
+          assert.deepStrictEqual(counts, { untold: 0, failed: 0 })
+        }).pipe(Effect.provide(context))
+        assert.deepStrictEqual(sandbox.violations(), [])
+        const statuses = new Set(
+          sandbox.requests().filter(({ upstream }) => upstream === "esi").map(({ status }) => status)
+        )
+        assert.isTrue(statuses.has(304))
+      }),
+    120_000
+  )
+
+  it.live(
+    "is asked for with another token where one is refused, and no more once the pilot takes back the grant",
+    () =>
+      Effect.gen(function*() {
+        const { context, sandbox, url } = yield* world
+        let refused = 0
+        sandbox.intercept(({ path }) =>
+          path.endsWith("/skills") && refused++ === 0
+            ? { status: 401, headers: { "content-type": "application/json" }, body: `{"error":"token is not valid"}` }
+            : undefined
+        )
+        yield* signInWith(makeBrowser(), url, other)
+        yield* Effect.gen(function*() {
+          const sql = yield* SqlClient.SqlClient
+          yield* eventually(told, (changes) => changes.has("skill_done"))
+          sandbox.sso.revokeAll(other)
+          yield* sql`update user_tokens set renew_at = now()`
+          yield* eventually(
+            (sql) => sql`select from user_characters where dropped_because = 'invalid_grant'`,
+            (rows) => rows.length === 1
+          )
+          assert.deepStrictEqual(yield* sql`select from dead_letters`, [])
+        }).pipe(Effect.provide(context))
+        assert.deepStrictEqual(sandbox.violations(), [])
+      }),
+    120_000
+  )
+})
