@@ -22,7 +22,7 @@ export class Submissions extends Context.Service<Submissions, {
       const store = yield* KillmailStore
 
       const submit = Effect.fn("Submissions.submit")(function*(ref: KillmailRef) {
-        const known = yield* store.knownHash(ref.killmail_id)
+        const known = yield* store.publicHash(ref.killmail_id)
         const refused = Option.isNone(known) && (yield* feeds.isRefused(keyOf(ref)))
         yield* feeds.hearByHand(hearingOf("manual", "user", ref, yield* currentTraceparent))
         const status = Option.isSome(known) ? "known" as const : refused ? "refused_before" as const : "queued" as const

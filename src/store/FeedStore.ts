@@ -61,7 +61,10 @@ export class FeedStore extends Context.Service<FeedStore, {
     hearings: ReadonlyArray<Hearing>,
     cursor: number | undefined
   ) => Effect.Effect<number, SqlError.SqlError | LeaseLost>
-  /** As `hear`, for a killmail that a person or a program names by hand. */
+  /**
+   * As `hear`, for a killmail that a person or a program names by hand. Whoever has its hash has the killmail: if it is held back,
+   * it is public from then on. Whoever has not is told what they would be of one that is not here.
+   */
   readonly hearByHand: (hearing: Hearing) => Effect.Effect<number, SqlError.SqlError>
   /** As `hear`, for killmails that somebody's list of the past names. */
   readonly hearFrom: (source: string, hearings: ReadonlyArray<Hearing>) => Effect.Effect<number, SqlError.SqlError>
@@ -143,6 +146,27 @@ export class FeedStore extends Context.Service<FeedStore, {
           return jobs
         }))
 
+      const hearByHand = (hearing: Hearing) =>
+        sql.withTransaction(Effect.gen(function*() {
+          yield* sql`select lock_hearings()`
+          const { key, killmail_id, payload } = hearing
+          const [withheld] = yield* sql<{ hasHash: boolean }>`
+            select 'killmail:' || killmail_id || ':' || encode(hash, 'hex') = ${key} as "hasHash"
+            from killmail_ledger
+            where killmail_id = ${BigInt(killmail_id)} and sequence is null and visible_from > clock_timestamp()`
+          if (withheld === undefined || withheld.hasHash) {
+            const jobs = yield* callHear("manual", [hearing])
+            yield* sql`select release_withheld(array[${BigInt(killmail_id)}]::bigint[])`
+            return jobs
+          }
+          yield* sql`
+            insert into dead_letters (task, key, payload, reason, error, attempts)
+            values ('ingest_killmail', ${key}, ${pgJson(payload)}::json, 'hash_mismatch',
+              'This killmail is here with another hash.', 1)
+            on conflict (task, key) do nothing`
+          return 1
+        }))
+
       const isRefused = (key: string) =>
         Effect.map(
           sql`
@@ -198,7 +222,7 @@ export class FeedStore extends Context.Service<FeedStore, {
       return FeedStore.of({
         cursor: (feed) => promptly(cursor(feed)),
         hear: (lease, hearings, next) => promptly(hear(lease, hearings, next)),
-        hearByHand: (hearing) => promptly(callHear("manual", [hearing])),
+        hearByHand: (hearing) => promptly(hearByHand(hearing)),
         hearFrom: (source, hearings) => promptly(callHear(source, hearings)),
         isRefused: (key) => promptly(isRefused(key)),
         endOf: (killmailId, key) => promptly(endOf(killmailId, key)),

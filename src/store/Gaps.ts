@@ -140,7 +140,9 @@ export class Gaps extends Context.Service<Gaps, {
               ${pgColumn(refs, (ref) => ref.killmail_id)}::bigint[],
               ${pgColumn(refs, (ref) => ref.key)}::text[]) as ref(id, key)
             left join graphile_worker._private_jobs jobs using (key)
-            where not exists (select from killmail_ledger where killmail_id = ref.id)
+            where not exists (
+                select from killmail_ledger
+                where killmail_id = ref.id and (sequence is not null or visible_from <= now()))
               and not exists (
                 select from dead_letters letters
                 where task = 'ingest_killmail' and letters.key = ref.key and reason <> all(${passing}::text[]))`,

@@ -8,6 +8,7 @@ import type { ArchiveKey } from "./Imports.ts"
 import { makeMonths } from "./KillmailMonths.ts"
 import { bodyRows, ledgerRows } from "./KillmailRows.ts"
 import { firstOfEach, knownIds, type NewKillmail } from "./KillmailStore.ts"
+import { pgColumn } from "./PgArray.ts"
 import { noteDays } from "./StatisticsDue.ts"
 
 /** Transactions at a time: while one commits, another's rows are read. */
@@ -22,7 +23,7 @@ export interface Advance {
 }
 
 export class KillmailCopy extends Context.Service<KillmailCopy, {
-  /** Which of these ids the ledger has. */
+  /** Which of these ids the ledger has. What archives have is public: of these none is held back any more. */
   readonly known: (ids: ReadonlyArray<number>) => Effect.Effect<ReadonlySet<number>, SqlError.SqlError>
   /** Stores what is new of a batch, and how far its import is, in one transaction; returns how many it was. */
   readonly store: (batch: ReadonlyArray<NewKillmail>, advance: Advance) => Effect.Effect<number, SqlError.SqlError>
@@ -34,7 +35,11 @@ export class KillmailCopy extends Context.Service<KillmailCopy, {
       const transact = yield* makeTransact(writers)
       const months = yield* makeMonths
 
-      const known = (ids: ReadonlyArray<number>) => knownIds(sql, ids)
+      const known: KillmailCopy["Service"]["known"] = Effect.fnUntraced(function*(ids) {
+        const isKnown = yield* knownIds(sql, ids)
+        if (isKnown.size > 0) yield* sql`select release_withheld(${pgColumn([...isKnown], (id) => id)}::bigint[])`
+        return isKnown
+      })
 
       const write = Effect.fnUntraced(function*(batch: ReadonlyArray<NewKillmail>, advance: Advance) {
         const isKnown = yield* known(batch.map(({ killmail }) => killmail.killmail_id))

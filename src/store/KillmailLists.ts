@@ -46,6 +46,21 @@ export interface Named {
   readonly isOver: boolean
 }
 
+/** What one's own list, or that of a corporation which one's character reads, has told. */
+export interface ListStatus extends ListKey {
+  readonly character_id: number
+  /** When it was read to its end, and when it is due again. */
+  readonly read_at: Date | null
+  readonly next_at: Date
+  /** In hours after the kill; null for members only. */
+  readonly held_back: number | null
+  /** Killmails that it named: of these new here, here already, and those that could not be had. */
+  readonly found: number
+  readonly new: number
+  readonly known: number
+  readonly failed: number
+}
+
 export class KillmailLists extends Context.Service<KillmailLists, {
   /**
    * Pilots whose own list, or whose corporation's, is to be read now. Not those whose job is in the queue, or has failed less than
@@ -91,6 +106,7 @@ export class KillmailLists extends Context.Service<KillmailLists, {
     readonly hear: (refs: ReadonlyArray<KillmailRef>) => Effect.Effect<unknown, SqlError.SqlError>
     readonly paceOf: (quietMillis: number) => number
   }) => Effect.Effect<Named, SqlError.SqlError>
+  readonly ofUser: (userId: string) => Effect.Effect<ReadonlyArray<ListStatus>, SqlError.SqlError>
   /** It cannot be read; not before so long is it tried again. */
   readonly putOff: (list: ListKey, millis: number) => Effect.Effect<void, SqlError.SqlError>
 }>()("killmaild/store/KillmailLists") {
@@ -264,6 +280,24 @@ export class KillmailLists extends Context.Service<KillmailLists, {
           update killmail_lists set reading_until = null, next_at = now() + ${millisFrom(millis)}
           where ${isOf(list)}`)
 
+      const ofUser: KillmailLists["Service"]["ofUser"] = (userId) =>
+        sql<ListStatus>`
+          select pilot.character_id::float8, list.kind, list.id::float8, read_at, next_at,
+            case when isfinite(held_back) then extract(epoch from held_back)::integer / 3600 end as held_back, named.*
+          from user_characters pilot
+          join killmail_lists list on list.kind = 'character' and list.id = pilot.character_id
+            or list.kind = 'corporation' and list.reader_id = pilot.character_id
+          cross join lateral (
+            select count(*)::int as found, count(*) filter (where not was_known)::int as new,
+              count(*) filter (where was_known)::int as known, count(letters.id)::int as failed
+            from own_killmails own
+            left join dead_letters letters on task = 'ingest_killmail'
+              and key = 'killmail:' || own.killmail_id || ':' || encode(own.hash, 'hex')
+            where own.kind = list.kind and own.id = list.id
+          ) named
+          where pilot.user_id = ${userId}::uuid
+          order by list.kind, list.id`
+
       return KillmailLists.of({
         due,
         pilots,
@@ -273,6 +307,7 @@ export class KillmailLists extends Context.Service<KillmailLists, {
         refuse,
         open,
         note,
+        ofUser,
         putOff
       })
     })

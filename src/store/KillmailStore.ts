@@ -43,6 +43,8 @@ const isNews = ({ isAnnounced = true }: NewKillmail): boolean => isAnnounced
 export class KillmailStore extends Context.Service<KillmailStore, {
   /** The hash of a killmail that the ledger has, public or not. */
   readonly knownHash: (killmailId: number) => Effect.Effect<Option.Option<string>, SqlError.SqlError>
+  /** The same of one that is public. */
+  readonly publicHash: (killmailId: number) => Effect.Effect<Option.Option<string>, SqlError.SqlError>
   /**
    * Stores what is new, in one transaction, and publishes it: one receipt each, in order, and one NOTIFY. A known one gets
    * what zKillboard says of it, where it has nothing yet.
@@ -57,12 +59,16 @@ export class KillmailStore extends Context.Service<KillmailStore, {
       const transact = yield* makeTransact(writers)
       const months = yield* makeMonths
 
-      const knownHash = (killmailId: number) =>
+      const hashWhere = (isMeant: string) => (killmailId: number) =>
         Effect.map(
           sql<{ hash: string }>`
-            select encode(hash, 'hex') as hash from killmail_ledger where killmail_id = ${BigInt(killmailId)}`,
+            select encode(hash, 'hex') as hash
+            from killmail_ledger
+            where killmail_id = ${BigInt(killmailId)} and ${sql.literal(isMeant)}`,
           ([row]) => Option.fromNullishOr(row?.hash)
         )
+      const knownHash = hashWhere("true")
+      const publicHash = hashWhere("(sequence is not null or visible_from <= clock_timestamp())")
 
       /** Which of these are new; those that are not get what zKillboard says of them. */
       const freshOf = Effect.fnUntraced(function*(batch: ReadonlyArray<NewKillmail>) {
@@ -80,8 +86,9 @@ export class KillmailStore extends Context.Service<KillmailStore, {
         transact(Effect.fnUntraced(function*(transaction) {
           for (const rows of bodyRows(fresh)) yield* transaction.copy(rows)
           yield* crashPoint("bodies written, no sequence yet")
+          const withheld = yield* withholdings(transaction, fresh)
           yield* transaction.query("select lock_publications()")
-          const published = yield* enterLedger(transaction, fresh)
+          const published = yield* enterLedger(transaction, fresh, withheld)
           const history = fresh.filter((mail) => !isNews(mail))
           if (history.length > 0) yield* noteDays(transaction, history)
           yield* transaction.query("select request_entities(), pg_notify($1, '')", [publicationsChannel])
@@ -111,7 +118,7 @@ export class KillmailStore extends Context.Service<KillmailStore, {
         })
       })
 
-      return KillmailStore.of({ knownHash, append })
+      return KillmailStore.of({ knownHash, publicHash, append })
     })
   )
 }
@@ -135,16 +142,52 @@ export const firstOfEach = (batch: ReadonlyArray<NewKillmail>): ReadonlyArray<Ne
   return [...byId.values()].toSorted((a, b) => a.killmail.killmail_id - b.killmail.killmail_id)
 }
 
+/** Until when a killmail is held back, as Postgres writes it, and by which character or corporation. */
+interface Withholding {
+  readonly id: number
+  readonly until: string
+  readonly owner: string
+}
+
+/** Only what a pilot's own list named can be: then nobody else may name it until it is stored. */
+const withholdings = Effect.fnUntraced(function*(
+  transaction: CopyTransaction,
+  mails: ReadonlyArray<NewKillmail>
+) {
+  const own = mails.filter(({ source }) => ownSources.has(source))
+  if (own.length === 0) return new Map<number, Withholding>()
+  yield* transaction.query("select lock_hearings()")
+  const withheld = yield* transaction.query<Withholding>(
+    `select mail.id::float8 as id, until::text as until, owner::text as owner
+    from unnest($1::bigint[], $2::timestamptz[]) as mail(id, time), withholding_of(mail.id, mail.time)`,
+    [
+      own.map(({ killmail }) => killmail.killmail_id),
+      own.map(({ killmail }) => normaliseTime(killmail.killmail_time))
+    ]
+  )
+  const times = withheld.map(({ until }) => until)
+  if (times.length > 0) yield* transaction.query("select schedule_publications($1::timestamptz[])", [times])
+  return new Map(withheld.map((each) => [each.id, each]))
+})
+
+const ownSources = new Set(["esi_character", "esi_corporation"])
+
 /** The next sequences, for those that are announced. The caller holds the lock that gives them. */
-const enterLedger = (transaction: CopyTransaction, mails: ReadonlyArray<NewKillmail>) =>
+const enterLedger = (
+  transaction: CopyTransaction,
+  mails: ReadonlyArray<NewKillmail>,
+  withheld: ReadonlyMap<number, Withholding>
+) =>
   transaction.query<{ id: number; sequence: number | null }>(
-    `insert into killmail_ledger (killmail_id, killmail_time, hash, source, heard_at, traceparent, sequence)
-    select id, time, decode(hash, 'hex'), source, heard_at, traceparent,
+    `insert into killmail_ledger (killmail_id, killmail_time, hash, source, heard_at, traceparent, visible_from, owner_id,
+      sequence)
+    select id, time, decode(hash, 'hex'), source, heard_at, traceparent, coalesce(withheld_until, now()), owner,
       case when announced then
         (select coalesce(max(sequence), 0) from killmail_ledger) + row_number() over (partition by announced order by id)
       end
-    from unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::boolean[])
-      as mail(id, time, hash, source, heard_at, traceparent, announced)
+    from unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::boolean[],
+        $8::timestamptz[], $9::bigint[])
+      as mail(id, time, hash, source, heard_at, traceparent, announced, withheld_until, owner)
     returning killmail_id::float8 as id, sequence::float8 as sequence`,
     [
       mails.map(({ killmail }) => killmail.killmail_id),
@@ -153,6 +196,8 @@ const enterLedger = (transaction: CopyTransaction, mails: ReadonlyArray<NewKillm
       mails.map(({ source }) => source),
       mails.map(({ heardAt }) => heardAt.toISOString()),
       mails.map(({ traceparent }) => traceparent),
-      mails.map(isNews)
+      mails.map((mail) => isNews(mail) && !withheld.has(mail.killmail.killmail_id)),
+      mails.map(({ killmail }) => withheld.get(killmail.killmail_id)?.until),
+      mails.map(({ killmail }) => withheld.get(killmail.killmail_id)?.owner)
     ]
   )

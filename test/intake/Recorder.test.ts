@@ -39,6 +39,7 @@ const benchOn = Effect.fnUntraced(function*(append: Append) {
   let mostAtOnce = 0
   const store = KillmailStore.of({
     knownHash: () => Effect.succeed(Option.none()),
+    publicHash: () => Effect.succeed(Option.none()),
     append: (batch) =>
       Effect.suspend(() => {
         batches.push(batch)

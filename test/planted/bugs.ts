@@ -195,11 +195,14 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "withheld by the transaction's clock",
     breaks: "a killmail that is public already is published once more, under another number",
-    file: "migrations/0002_create_feeds.ts",
+    file: "migrations/0017_create_own_killmails.ts",
     changes: [[
-      "sequence is null and visible_from > clock_timestamp()\n      ) then",
-      "visible_from > now()\n      ) then"
-    ], ["sequence is null and visible_from > clock_timestamp()\n      )\n", "visible_from > now()\n      )\n"]],
+      "sequence is null and visible_from > clock_timestamp()\n      ) then\n        return;\n      end if;\n      perform lock",
+      "visible_from > now()\n      ) then\n        return;\n      end if;\n      perform lock"
+    ], [
+      "sequence is null and visible_from > clock_timestamp();\n      perform publish",
+      "visible_from > now();\n      perform publish"
+    ], ["sequence is null and visible_from > stored_at", "visible_from > stored_at"]],
     caughtBy: ["test/store/KillmailReader.test.ts", "keeps a mail's number when a feed names it"]
   },
 

@@ -131,7 +131,7 @@ describe.concurrent("reading killmails", () => {
           other`select now()`.pipe(
             Effect.andThen(Deferred.succeed(began, undefined)),
             Effect.andThen(Deferred.await(goOn)),
-            Effect.andThen(other`select release_killmails(array[${String(mail.killmail_id)}::bigint,
+            Effect.andThen(other`select release_withheld(array[${String(mail.killmail_id)}::bigint,
               ${String(hidden.killmail_id)}::bigint])`),
             other.withTransaction
           )

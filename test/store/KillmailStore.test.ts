@@ -221,7 +221,7 @@ describe.concurrent("appending killmails", () => {
         yield* append([first])
         yield* sql`update killmail_ledger set visible_from = 'infinity', sequence = null`
         const releasing = yield* Effect.forkChild(
-          other`select release_killmails(array[${BigInt(first.killmail_id)}]::bigint[])`.pipe(
+          other`select release_withheld(array[${BigInt(first.killmail_id)}]::bigint[])`.pipe(
             Effect.andThen(Deferred.succeed(holds, undefined)),
             Effect.andThen(Deferred.await(commit)),
             other.withTransaction
