@@ -141,11 +141,31 @@ const connectionOn = (socket: WebSocket, wire: Duplex): Connection => {
     },
     // Past ws, which would make a frame for each; it writes what it is given at once, and so both stay in order.
     sendShared: (message) => {
-      if (hasRoom()) wire.write(frameOf(message))
+      if (hasRoom()) writeInBurst(wire, frameOf(message))
     },
     drained,
     cutOff
   }
+}
+
+/** Those that hold back what was written in this turn, so that a burst is one call of the system for each client. */
+const held = new Set<Duplex>()
+/** Bytes that are held back at most: a client is not to look slow that was not written to. */
+const longestBurst = 256 * 1024
+
+const writeInBurst = (wire: Duplex, frame: Buffer) => {
+  if (held.size === 0) process.nextTick(() => [...held].forEach(letGo))
+  if (!held.has(wire)) {
+    held.add(wire)
+    wire.cork()
+  }
+  wire.write(frame)
+  if (wire.writableLength > longestBurst) letGo(wire)
+}
+
+const letGo = (wire: Duplex) => {
+  held.delete(wire)
+  wire.uncork()
 }
 
 const frames = new WeakMap<Buffer, Buffer>()
