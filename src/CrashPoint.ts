@@ -32,7 +32,8 @@ export const crashPoints = {
     "job done, not completed",
     "job postponed, still locked",
     "dead letter written, job still queued",
-    "publications read, not told"
+    "publications read, not told",
+    "publications matched, not committed"
   ],
   /** A daemon whose jobs' process died. */
   burial: ["backends ended, jobs still locked", "jobs unlocked, pool not ended"],

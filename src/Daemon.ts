@@ -39,6 +39,8 @@ import { StatisticsReader } from "./store/StatisticsReader.ts"
 import { stores } from "./Stores.ts"
 import { MetricSources } from "./telemetry/MetricSources.ts"
 import { EveKill } from "./upstreams/EveKill.ts"
+import { WebhookClient } from "./webhooks/WebhookClient.ts"
+import { WebhookSender } from "./webhooks/WebhookSender.ts"
 
 /** Where Postgres is: as set, or the embedded one, which this layer then runs. */
 export class DatabaseUrl extends Context.Service<DatabaseUrl, Redacted.Redacted>()("killmaild/DatabaseUrl") {
@@ -124,9 +126,14 @@ const signIn = Layer.mergeAll(SignIn.layer, SessionTokens.layer).pipe(
   Layer.provide([Sso.layer, EncryptionKeys.layer])
 )
 
+const webhooks = WebhookSender.layer.pipe(
+  Layer.provide(WebhookClient.layer),
+  Layer.provideMerge(EncryptionKeys.layer)
+)
+
 const api = Server.layer.pipe(
   Layer.provide(Graphql.layer),
-  Layer.provide([publicReads, signIn]),
+  Layer.provide([publicReads, signIn, webhooks]),
   Layer.provide(WebSocketServer.layer),
   Layer.provideMerge(LiveKillmails.layer),
   Layer.provide(ClientLimits.layer),

@@ -38,6 +38,10 @@ import { isLostConnection } from "./store/Database.ts"
 import { EveKill } from "./upstreams/EveKill.ts"
 import { EveRefClient } from "./upstreams/EveRefClient.ts"
 import { ZkbHistory } from "./upstreams/ZkbHistory.ts"
+import { deliverWebhook, inLanes } from "./webhooks/DeliverWebhook.ts"
+import * as MatchKillmails from "./webhooks/MatchKillmails.ts"
+import { WebhookClient } from "./webhooks/WebhookClient.ts"
+import { WebhookSender } from "./webhooks/WebhookSender.ts"
 
 const laterFor = (settings: Settings["Service"]) => [
   ...Housekeeping.handlers,
@@ -58,6 +62,7 @@ const laterFor = (settings: Settings["Service"]) => [
 type Handlers =
   | typeof ingestKillmail
   | typeof canary
+  | typeof deliverWebhook
   | ReturnType<typeof laterFor>[number]
   | typeof CharacterSync.handlers[number]
 
@@ -77,11 +82,15 @@ export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost
         // What is live is not to wait behind what was fetched before it.
         { handlers: [ingestKillmail], concurrency: 2, fetchAhead: 0, recorded: false },
         { handlers: laterFor(settings), concurrency: 4, fetchAhead: 0, recorded: true },
+        // Slow receivers hold up nobody else; what became of each message is in `webhook_deliveries`.
+        { handlers: [deliverWebhook], concurrency: inLanes.atOnce, fetchAhead: 0, recorded: false },
         // Short ones, of which there are many: an import of a day is not to hold them up.
         { handlers: CharacterSync.handlers, concurrency: 4, fetchAhead: 0, recorded: true }
       ])
     })
   ).pipe(
+    Layer.merge(MatchKillmails.layer),
+    Layer.provide(WebhookSender.layer.pipe(Layer.provide([WebhookClient.layer, EncryptionKeys.layer]))),
     Layer.provide([Recorder.layer, Appraiser.layer, Importer.layer(url, life.applicationName)]),
     Layer.provide([Prices.layer, StaticData.layer]),
     Layer.provide(AccessTokens.layer.pipe(Layer.provide([Sso.layer, EncryptionKeys.layer]))),

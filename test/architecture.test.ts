@@ -54,7 +54,20 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   feeds: ["domain", "Settings", "CrashPoint", "BoundedText", "telemetry", "store", "upstreams", "intake"],
   broadcast: ["domain", "CrashPoint", "telemetry", "store", "static-data"],
-  api: ["domain", "Settings", "SecretFile", "telemetry", "jobs", "store", "accounts", "intake", "broadcast"],
+  // Those who are told of killmails where they are, not here.
+  webhooks: ["domain", "Settings", "CrashPoint", "telemetry", "jobs", "store", "accounts", "static-data"],
+  api: [
+    "domain",
+    "Settings",
+    "SecretFile",
+    "telemetry",
+    "jobs",
+    "store",
+    "accounts",
+    "intake",
+    "broadcast",
+    "webhooks"
+  ],
   // Beside it: the outside world, which must not share its mistakes with us.
   sandbox: ["domain"],
   // The top.
@@ -76,6 +89,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "intake",
     "own-killmails",
     "history",
+    "webhooks",
     "Housekeeping"
   ],
   JobsMain: ["Settings", "telemetry", "jobs", "store", "Stores", "Jobs"],
@@ -93,6 +107,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "intake",
     "feeds",
     "broadcast",
+    "webhooks",
     "api",
     "Stores",
     "Jobs"

@@ -7,11 +7,13 @@ import { KillmailListsApi } from "./KillmailListsApi.ts"
 import { KillmailsApi } from "./KillmailsApi.ts"
 import { MeApi } from "./MeApi.ts"
 import { NotificationsApi } from "./NotificationsApi.ts"
+import { OwnKillmailsApi } from "./OwnKillmailsApi.ts"
 import { withSharedResponses } from "./ResponseShapes.ts"
 import { SettingsApi } from "./SettingsApi.ts"
 import { StatisticsApi } from "./StatisticsApi.ts"
 import { StreamApi } from "./StreamApi.ts"
 import { SystemApi } from "./SystemApi.ts"
+import { OwnWebhooksApi, WebhooksApi } from "./WebhooksApi.ts"
 
 export class Api extends HttpApi.make("killmaild")
   .add(KillmailListsApi)
@@ -22,6 +24,9 @@ export class Api extends HttpApi.make("killmaild")
   .add(SystemApi)
   .add(AuthApi)
   .add(MeApi)
+  .add(OwnKillmailsApi)
+  .add(OwnWebhooksApi)
+  .add(WebhooksApi)
   .add(SettingsApi)
   .add(NotificationsApi)
   .middleware(HttpApiMiddleware.ProblemDetails)

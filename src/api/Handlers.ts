@@ -11,11 +11,13 @@ import { KillmailsHandlers } from "./KillmailsHandlers.ts"
 import { MeHandlers } from "./MeHandlers.ts"
 import * as Misunderstood from "./Misunderstood.ts"
 import { NotificationsHandlers } from "./NotificationsHandlers.ts"
+import { OwnKillmailsHandlers } from "./OwnKillmailsHandlers.ts"
 import { SettingsHandlers } from "./SettingsHandlers.ts"
 import * as SignedInPilots from "./SignedInPilots.ts"
 import { StatisticsHandlers } from "./StatisticsHandlers.ts"
 import { StreamHandlers } from "./StreamHandlers.ts"
 import { SystemHandlers } from "./SystemHandlers.ts"
+import * as WebhooksHandlers from "./WebhooksHandlers.ts"
 
 const OperatorLive = Layer.effect(
   Operator,
@@ -41,8 +43,10 @@ export const layer = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" })
     SystemHandlers,
     AuthHandlers,
     MeHandlers,
+    OwnKillmailsHandlers,
     SettingsHandlers,
-    NotificationsHandlers
+    NotificationsHandlers,
+    WebhooksHandlers.layer
   ]),
   Layer.provide([OperatorLive, SignedInPilots.layer, Misunderstood.layer])
 )

@@ -112,7 +112,10 @@ const own: Readonly<Record<UpstreamName, Readonly<Record<string, Accident>>>> = 
   everef: {},
   "static-data": {},
   wanderer: {},
-  sso: {}
+  sso: {},
+  discord: {},
+  slack: {},
+  receiver: {}
 }
 
 const oneMore = (field: string) => (body: string): string =>

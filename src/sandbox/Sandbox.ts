@@ -17,6 +17,7 @@ import { evekillSocket } from "./EvekillSocket.ts"
 import { everef } from "./EveRef.ts"
 import { makeScript, type Rule } from "./Faults.ts"
 import { type ListedDay, manualHistory } from "./History.ts"
+import { inboxes, type Message } from "./Inboxes.ts"
 import { makeJudge, type Violation } from "./Judge.ts"
 import { clockMarket, manualMarket } from "./Market.ts"
 import { packagesOf, publishedPackages } from "./Packages.ts"
@@ -84,6 +85,12 @@ export interface Sandbox {
   readonly census: Census
   /** What becomes of what pilots allowed at the SSO. */
   readonly sso: Pick<Sso, "transfer" | "revokeAll">
+  /** Where webhooks may lead: `make` gives the address of another one. */
+  readonly inboxes: {
+    readonly make: (kind: "discord" | "slack" | "receiver") => string
+    readonly received: (url: string) => ReadonlyArray<Message>
+    readonly remove: (url: string) => void
+  }
   /** Scripted faults; the newest rule that replies wins. */
   readonly intercept: (rule: Rule) => void
   /** The client died, or its connections did: what it was answered may be lost, and it may ask for all of it again. */
@@ -123,6 +130,7 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
   const history = manual === undefined ? clockHistory(seed) : manualDays
   const processed = manual === undefined ? eveKillFeed(universe, seed) : manualEveKill.feed
   const signOn = sso(census, judge, seed, speed)
+  const channels = inboxes(judge, seed, speed)
   const ccp = esi(universe, census, market, judge, speed, signOn.holderOf)
   const upstreams = [
     ccp,
@@ -134,7 +142,8 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
     everef(market, manual === undefined ? clockArchives(seed) : manualKillmails, judge, speed),
     staticData(),
     wanderer(manual === undefined ? clockMap(seed, speed) : () => map, judge, speed),
-    signOn
+    signOn,
+    ...channels.upstreams
   ]
   const server = yield* Effect.acquireRelease(
     attempt(() => listen(port, upstreams, judge, (ask) => script.replyTo(ask) ?? accident(ask))),
@@ -144,10 +153,12 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
   return {
     url: server.url,
     environment: Object.fromEntries([
-      ...upstreams.map(({ accept, environment: [name, path] }) => [
-        name,
-        (accept === undefined ? server.url : server.url.replace("http", "ws")) + path
-      ]),
+      ...upstreams.flatMap(({ accept, environment }) =>
+        environment === undefined
+          ? []
+          : [[environment[0], (accept === undefined ? server.url : server.url.replace("http", "ws")) + environment[1]]]
+      ),
+      ["KILLMAILD_WEBHOOK_ALLOW", new URL(server.url).host],
       ["KILLMAILD_SSO_CLIENT_ID", ssoClient.id]
     ]),
     violations: judge.violations,
@@ -194,6 +205,11 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
     },
     census,
     sso: signOn,
+    inboxes: {
+      make: (kind) => server.url + channels.make(kind),
+      received: (url) => channels.received(new URL(url).pathname),
+      remove: (url) => channels.remove(new URL(url).pathname)
+    },
     intercept: script.add,
     clientLost: judge.forget,
     tranquility: ccp.tranquility

@@ -16,6 +16,9 @@ export type UpstreamName =
   | "static-data"
   | "wanderer"
   | "sso"
+  | "discord"
+  | "slack"
+  | "receiver"
 
 export interface Ask {
   readonly upstream: UpstreamName
@@ -50,8 +53,8 @@ export interface Answer {
 
 export interface Upstream {
   readonly name: UpstreamName
-  /** Name of the setting that points a client here, and the path it has to end in. */
-  readonly environment: readonly [name: string, path: string]
+  /** Name of the setting that points a client here, and the path it has to end in; none where users give the address. */
+  readonly environment?: readonly [name: string, path: string]
   /** What is paused when this path is refused with Retry-After: the upstream's name, or one of its budgets. */
   readonly scopeOf: (path: string) => string
   readonly answer: (ask: Ask) => Answer | Promise<Answer>

@@ -26,6 +26,8 @@ export interface Delivery {
 export interface DueDelivery extends SealedWebhook {
   readonly killmail_id: number
   readonly attempts: number
+  /** Since it was to be sent, milliseconds. */
+  readonly age_millis: number
   readonly format: WebhookFormat
   readonly filter: Filter
 }
@@ -167,7 +169,8 @@ export class WebhookDeliveries extends Context.Service<WebhookDeliveries, {
       const find: WebhookDeliveries["Service"]["find"] = (key) =>
         Effect.map(
           sql<DueDelivery>`
-            select killmail_id::float8 as killmail_id, attempts, format, filter, key_id, url, secret
+            select killmail_id::float8 as killmail_id, attempts, format, filter, key_id, url, secret,
+              (extract(epoch from now() - webhook_deliveries.created_at) * 1000)::float8 as age_millis
             from webhook_deliveries
             join webhooks on webhooks.id = webhook_id
             where ${ofKey(key)} and status in ('waiting', 'failed') and enabled`,
