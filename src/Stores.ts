@@ -35,11 +35,13 @@ import { UserSettings } from "./store/UserSettings.ts"
 import { UserTokens } from "./store/UserTokens.ts"
 import { WebhookDeliveries } from "./store/WebhookDeliveries.ts"
 import { Webhooks } from "./store/Webhooks.ts"
+import { WithheldKillmails } from "./store/WithheldKillmails.ts"
 
 export const stores = Layer.mergeAll(
   KillmailStore.layer,
   KillmailReader.layer,
   KillmailLists.layer,
+  WithheldKillmails.layer,
   FeedStore.layer,
   Leases.layer,
   RateLimits.layer,

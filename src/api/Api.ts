@@ -8,6 +8,7 @@ import { KillmailsApi } from "./KillmailsApi.ts"
 import { MeApi } from "./MeApi.ts"
 import { NotificationsApi } from "./NotificationsApi.ts"
 import { OwnKillmailsApi } from "./OwnKillmailsApi.ts"
+import { OwnKillmailsApi } from "./OwnKillmailsApi.ts"
 import { withSharedResponses } from "./ResponseShapes.ts"
 import { SettingsApi } from "./SettingsApi.ts"
 import { StatisticsApi } from "./StatisticsApi.ts"
@@ -24,6 +25,7 @@ export class Api extends HttpApi.make("killmaild")
   .add(SystemApi)
   .add(AuthApi)
   .add(MeApi)
+  .add(OwnKillmailsApi)
   .add(OwnKillmailsApi)
   .add(OwnWebhooksApi)
   .add(WebhooksApi)

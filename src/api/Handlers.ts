@@ -12,6 +12,7 @@ import { MeHandlers } from "./MeHandlers.ts"
 import * as Misunderstood from "./Misunderstood.ts"
 import { NotificationsHandlers } from "./NotificationsHandlers.ts"
 import { OwnKillmailsHandlers } from "./OwnKillmailsHandlers.ts"
+import { OwnKillmailsHandlers } from "./OwnKillmailsHandlers.ts"
 import { SettingsHandlers } from "./SettingsHandlers.ts"
 import * as SignedInPilots from "./SignedInPilots.ts"
 import { StatisticsHandlers } from "./StatisticsHandlers.ts"
@@ -43,6 +44,7 @@ export const layer = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" })
     SystemHandlers,
     AuthHandlers,
     MeHandlers,
+    OwnKillmailsHandlers,
     OwnKillmailsHandlers,
     SettingsHandlers,
     NotificationsHandlers,

@@ -13,6 +13,7 @@ import { Settings } from "../Settings.ts"
 import { EntityStore } from "../store/EntityStore.ts"
 import { KillmailLists } from "../store/KillmailLists.ts"
 import { failedMillis, placedMillis, refusedMillis } from "./Pace.ts"
+import { publishWithheld } from "./PublishWithheld.ts"
 import { readList } from "./ReadList.ts"
 
 export const SyncUserKillmails = Job.make({
@@ -107,4 +108,4 @@ const explain = (error: TokenError | EsiError): Job.JobError => {
   }
 }
 
-export const handlers = [sync, look]
+export const handlers = [sync, look, publishWithheld]
