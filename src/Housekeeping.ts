@@ -4,8 +4,10 @@ import type { SqlError } from "effect/sql"
 import * as Job from "./jobs/Job.ts"
 import { handle } from "./jobs/JobRunner.ts"
 import { CachedData } from "./store/CachedData.ts"
+import { CharacterData } from "./store/CharacterData.ts"
 import { Imports } from "./store/Imports.ts"
 import { Maintenance } from "./store/Maintenance.ts"
+import { Notifications } from "./store/Notifications.ts"
 import { Sessions } from "./store/Sessions.ts"
 import { Users } from "./store/Users.ts"
 
@@ -42,6 +44,8 @@ const cleanUp = handle(scheduled("clean_up"), () =>
       ...(yield* maintenance.cleanUp),
       cached_data: yield* cached.removeExpired,
       sessions: yield* Sessions.use(({ removeExpired }) => removeExpired),
+      notifications: yield* Notifications.use(({ removeOld }) => removeOld),
+      character_changes: yield* CharacterData.use(({ removeOldChanges }) => removeOldChanges),
       sign_ins: yield* Users.use(({ removeExpired }) => removeExpired)
     }
   }).pipe(Effect.mapError(failed), Effect.interruptible))

@@ -4,6 +4,7 @@ import { existsSync, globSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { NotFound } from "../src/api/ApiErrors.ts"
 import { AuthApi } from "../src/api/AuthApi.ts"
+import { CharacterDataApi } from "../src/api/CharacterDataApi.ts"
 import { EntitiesApi } from "../src/api/EntitiesApi.ts"
 import { KillmailListsApi } from "../src/api/KillmailListsApi.ts"
 import { KillmailsApi } from "../src/api/KillmailsApi.ts"
@@ -76,6 +77,8 @@ const endpoints: Readonly<Record<string, Schema.Codec<unknown, unknown>>> = {
   export: answerOf(MeApi.endpoints["export"]!),
   left: answerOf(MeApi.endpoints["leave"]!),
   sessions: answerOf(MeApi.endpoints["sessions"]!),
+  industry: answerOf(CharacterDataApi.endpoints["industry"]!),
+  changes: answerOf(CharacterDataApi.endpoints["changes"]!),
   settings: answerOf(SettingsApi.endpoints["settings"]!),
   notifications: answerOf(NotificationsApi.endpoints["notifications"]!),
   unread: answerOf(NotificationsApi.endpoints["unread"]!),
@@ -95,6 +98,7 @@ describe("the examples", () => {
         SystemApi,
         AuthApi,
         MeApi,
+        CharacterDataApi,
         SettingsApi,
         NotificationsApi
       ]

@@ -2,12 +2,12 @@
 import { HttpApi, HttpApiMiddleware, OpenApi } from "effect/http-api"
 import { version } from "../Settings.ts"
 import { AuthApi } from "./AuthApi.ts"
+import { CharacterDataApi } from "./CharacterDataApi.ts"
 import { EntitiesApi } from "./EntitiesApi.ts"
 import { KillmailListsApi } from "./KillmailListsApi.ts"
 import { KillmailsApi } from "./KillmailsApi.ts"
 import { MeApi } from "./MeApi.ts"
 import { NotificationsApi } from "./NotificationsApi.ts"
-import { OwnKillmailsApi } from "./OwnKillmailsApi.ts"
 import { OwnKillmailsApi } from "./OwnKillmailsApi.ts"
 import { withSharedResponses } from "./ResponseShapes.ts"
 import { SettingsApi } from "./SettingsApi.ts"
@@ -26,9 +26,9 @@ export class Api extends HttpApi.make("killmaild")
   .add(AuthApi)
   .add(MeApi)
   .add(OwnKillmailsApi)
-  .add(OwnKillmailsApi)
   .add(OwnWebhooksApi)
   .add(WebhooksApi)
+  .add(CharacterDataApi)
   .add(SettingsApi)
   .add(NotificationsApi)
   .middleware(HttpApiMiddleware.ProblemDetails)

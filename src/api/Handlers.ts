@@ -5,13 +5,13 @@ import { AdminToken } from "./AdminToken.ts"
 import { Api } from "./Api.ts"
 import { Operator, Unauthorized } from "./ApiErrors.ts"
 import { AuthHandlers } from "./AuthHandlers.ts"
+import { CharacterDataHandlers } from "./CharacterDataHandlers.ts"
 import { EntitiesHandlers } from "./EntitiesHandlers.ts"
 import { KillmailListsHandlers } from "./KillmailListsHandlers.ts"
 import { KillmailsHandlers } from "./KillmailsHandlers.ts"
 import { MeHandlers } from "./MeHandlers.ts"
 import * as Misunderstood from "./Misunderstood.ts"
 import { NotificationsHandlers } from "./NotificationsHandlers.ts"
-import { OwnKillmailsHandlers } from "./OwnKillmailsHandlers.ts"
 import { OwnKillmailsHandlers } from "./OwnKillmailsHandlers.ts"
 import { SettingsHandlers } from "./SettingsHandlers.ts"
 import * as SignedInPilots from "./SignedInPilots.ts"
@@ -45,7 +45,7 @@ export const layer = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" })
     AuthHandlers,
     MeHandlers,
     OwnKillmailsHandlers,
-    OwnKillmailsHandlers,
+    CharacterDataHandlers,
     SettingsHandlers,
     NotificationsHandlers,
     WebhooksHandlers.layer

@@ -49,6 +49,9 @@ const Export = Schema.Struct({
   user: Me,
   settings: Chosen,
   sessions: Schema.Array(Session),
+  character_data: Schema.Array(
+    Schema.Struct({ character_id: Schema.Int, kind: Schema.String, synced_at: OptionalTime, data: Schema.Json })
+  ),
   notifications: Schema.Array(Notification),
   alerts: Schema.Array(Alert)
 }).annotate({ identifier: "Export" })

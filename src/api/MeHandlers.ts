@@ -4,6 +4,7 @@ import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { AccessTokens } from "../accounts/AccessTokens.ts"
 import { Settings } from "../Settings.ts"
+import { CharacterData } from "../store/CharacterData.ts"
 import { KillmailAlerts } from "../store/KillmailAlerts.ts"
 import { Notifications, notificationStatuses } from "../store/Notifications.ts"
 import { Sessions } from "../store/Sessions.ts"
@@ -25,6 +26,7 @@ export const MeHandlers = HttpApiBuilder.group(
     const sessions = yield* Sessions
     const tokens = yield* AccessTokens
     const chosen = yield* UserSettings
+    const characterData = yield* CharacterData
     const notifications = yield* Notifications
     const alerts = yield* KillmailAlerts
 
@@ -63,6 +65,12 @@ export const MeHandlers = HttpApiBuilder.group(
           user: yield* me,
           settings: yield* unavailable(chosen.find(userId)),
           sessions: yield* ownSessions,
+          character_data: (yield* unavailable(characterData.all(userId))).map((row) => ({
+            character_id: row.character_id,
+            kind: row.kind,
+            synced_at: row.synced_at?.toISOString() ?? null,
+            data: row.data
+          })),
           notifications: (yield* unavailable(notifications.list(userId, all))).map(shownNotification),
           alerts: (yield* unavailable(alerts.list(userId))).map(shownAlert)
         }

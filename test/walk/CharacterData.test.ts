@@ -66,6 +66,27 @@ describe("what ESI tells of a pilot's character", () => {
               (select count(*) from dead_letters)::int as failed`
           assert.deepStrictEqual(counts, { untold: 0, failed: 0 })
         }).pipe(Effect.provide(context))
+
+        const own = `${url}/api/v1/me/characters/${pilot}`
+        for (const kind of ["skills", "mail", "orders", "industry", "planets"]) {
+          const { headers, json, text } = yield* browser.go(`${own}/${kind}`)
+          assert.isObject(json["data"], text)
+          const again = yield* browser.go(`${own}/${kind}`, { headers: { "if-none-match": headers.get("etag")! } })
+          if (again.headers.get("etag") === headers.get("etag")) assert.strictEqual(again.status, 304)
+          assert.strictEqual((yield* browser.go(`${url}/api/v1/me/characters/${other}/${kind}`)).status, 404)
+          assert.strictEqual((yield* makeBrowser().go(`${own}/${kind}`)).status, 401)
+        }
+        const first = yield* browser.go(`${own}/changes?kind=orders&limit=2`)
+        const second = yield* browser.go(`${own}/changes?kind=orders&limit=2&cursor=${first.json["next_cursor"]}`)
+        const listed = [first, second].flatMap(({ json }) =>
+          json["data"] as ReadonlyArray<{ id: number; kind: string }>
+        )
+        assert.deepStrictEqual(listed.map(({ kind }) => kind), ["orders", "orders", "orders", "orders"])
+        assert.deepStrictEqual(listed.map(({ id }) => id), listed.map(({ id }) => id).toSorted((a, b) => b - a))
+        assert.strictEqual((yield* browser.go(`${url}/api/v1/me/characters/${other}/changes`)).status, 404)
+        const exported = (yield* browser.go(`${url}/api/v1/me/export`)).json["character_data"]
+        assert.strictEqual((exported as ReadonlyArray<unknown>).length, 5)
+
         assert.deepStrictEqual(sandbox.violations(), [])
         const statuses = new Set(
           sandbox.requests().filter(({ upstream }) => upstream === "esi").map(({ status }) => status)
