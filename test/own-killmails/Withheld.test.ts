@@ -1,0 +1,137 @@
+import { assert, layer } from "@effect/vitest"
+import { Context, Effect } from "effect"
+import { hashOf, type Killmail } from "../../src/domain/Killmail.ts"
+import { KillmailReader } from "../../src/store/KillmailReader.ts"
+import { type Browser, makeBrowser } from "../support/Browser.ts"
+import { eventually } from "../support/TestDaemon.ts"
+import { happen, lossOf, nextPilot, OwnWorld, type Pilot, signIn, stored, sync } from "./OwnWorld.ts"
+
+interface Own {
+  readonly killmail_id: number
+  readonly public: boolean
+  readonly visible_from: string | null
+}
+
+const ownIds = Effect.fnUntraced(function*(browser: Browser, query = "") {
+  const { url } = yield* OwnWorld
+  const { json, status, text } = yield* browser.go(`${url}/api/v1/me/killmails${query}`)
+  assert.strictEqual(status, 200, text)
+  return json["data"] as ReadonlyArray<Own>
+})
+
+const holdBack = Effect.fnUntraced(function*(browser: Browser, { character }: Pilot, hours: number | null) {
+  const { url } = yield* OwnWorld
+  return yield* browser.send("PUT", `${url}/api/v1/me/characters/${character}/killmail-privacy`, {
+    held_back_hours: hours
+  })
+})
+
+const publicStatus = Effect.fnUntraced(function*({ killmail_id }: Killmail) {
+  const { url } = yield* OwnWorld
+  return (yield* makeBrowser().go(`${url}/api/v1/killmails/${killmail_id}`)).status
+})
+
+/** A pilot whose killmail is stored, and held back. */
+const withheld = Effect.fnUntraced(function*(hours: number | null, minutesAgo = 1) {
+  const pilot = nextPilot()
+  const browser = yield* signIn(pilot)
+  assert.strictEqual((yield* holdBack(browser, pilot, hours)).status, 204)
+  const killmail = lossOf(pilot, minutesAgo)
+  yield* happen(killmail)
+  yield* sync(pilot)
+  yield* stored([killmail])
+  return { browser, pilot, killmail }
+})
+
+const submit = Effect.fnUntraced(function*(browser: Browser, killmail: Killmail, hash = hashOf(killmail)) {
+  const { url } = yield* OwnWorld
+  return yield* browser.send("POST", `${url}/api/v1/killmails`, { killmail_id: killmail.killmail_id, hash })
+})
+
+layer(OwnWorld.layer(), { excludeTestServices: true, timeout: 60_000 })("a killmail that is held back", (it) => {
+  it.effect("is shown to its pilot alone, until its time has come: then it is told, under the next number", () =>
+    Effect.gen(function*() {
+      const { context, sql } = yield* OwnWorld
+      const { browser, killmail } = yield* withheld(24)
+      assert.strictEqual(yield* publicStatus(killmail), 404)
+      const [own] = yield* ownIds(browser)
+      assert.deepInclude(own, { killmail_id: killmail.killmail_id, public: false })
+      assert.strictEqual(Date.parse(own!.visible_from!), Date.parse(killmail.killmail_time) + 24 * 3_600_000)
+      const other = yield* signIn(nextPilot())
+      assert.deepStrictEqual(yield* ownIds(other), [])
+
+      const [job] = yield* sql<
+        { at: Date }
+      >`select run_at as at from graphile_worker.jobs where task_identifier = 'publish_withheld'`
+      assert.strictEqual(job!.at.toISOString(), own!.visible_from)
+      const before = yield* Context.get(context, KillmailReader).lastSequence
+      yield* sql`update killmail_ledger set visible_from = clock_timestamp() where visible_from > now()`
+      yield* sql`update graphile_worker._private_jobs set run_at = now() where key like 'publish_withheld:%'`
+      yield* sql`select pg_notify('jobs:insert', '{"count":1}')`
+      const [row] = yield* eventually(
+        (sql) =>
+          sql<{ sequence: number }>`
+            select sequence::float8 as sequence from killmail_ledger
+            where killmail_id = ${BigInt(killmail.killmail_id)} and sequence is not null`,
+        (rows) => rows.length > 0
+      ).pipe(Effect.provide(context))
+      assert.strictEqual(row!.sequence, before + 1)
+      assert.strictEqual(yield* publicStatus(killmail), 200)
+      assert.deepInclude((yield* ownIds(browser))[0], { killmail_id: killmail.killmail_id, public: true })
+    }))
+
+  it.effect("is public at once when its pilot says so, and for members only when never", () =>
+    Effect.gen(function*() {
+      const { browser, killmail, pilot } = yield* withheld(null)
+      assert.deepInclude((yield* ownIds(browser))[0], { public: false, visible_from: null })
+      yield* holdBack(browser, pilot, 0)
+      assert.strictEqual(yield* publicStatus(killmail), 200)
+      // What was told stays told.
+      yield* holdBack(browser, pilot, null)
+      assert.strictEqual(yield* publicStatus(killmail), 200)
+    }))
+
+  it.effect("is public at once when another pilot's list names it, who does not hold it back", () =>
+    Effect.gen(function*() {
+      const { killmail } = yield* withheld(null)
+      const attacker = killmail.attackers.find(({ character_id }) => character_id !== undefined)
+      if (attacker === undefined) return
+      yield* signIn({ ...nextPilot(), character: attacker.character_id! })
+      yield* sync({ ...nextPilot(), character: attacker.character_id! })
+      assert.strictEqual(yield* publicStatus(killmail), 200)
+    }))
+
+  it.effect("is released by whoever has its hash, and by nobody else, who learns nothing", () =>
+    Effect.gen(function*() {
+      const world = yield* OwnWorld
+      const { context, sandbox } = world
+      const { killmail } = yield* withheld(null)
+      const stranger = yield* signIn(nextPilot())
+      const wrong = "0".repeat(40)
+      const unknown = lossOf(nextPilot())
+      sandbox.knowToEsi(unknown)
+      for (const mail of [killmail, unknown]) {
+        const { json } = yield* submit(stranger, mail, wrong)
+        assert.deepStrictEqual(json, { killmail_id: mail.killmail_id, hash: wrong, status: "queued" })
+        const again = submit(stranger, mail, wrong).pipe(Effect.provideService(OwnWorld, world))
+        yield* eventually(
+          () => Effect.map(again, ({ json }) => json["status"]),
+          (status) => status === "refused_before"
+        )
+          .pipe(Effect.provide(context))
+        assert.strictEqual(yield* publicStatus(mail), 404)
+      }
+      assert.strictEqual((yield* submit(stranger, killmail)).status, 202)
+      assert.strictEqual(yield* publicStatus(killmail), 200)
+    }))
+
+  it.effect("is decided about by its own pilot, within what there is", () =>
+    Effect.gen(function*() {
+      const { url } = yield* OwnWorld
+      const { browser, pilot } = yield* withheld(0)
+      assert.strictEqual((yield* holdBack(browser, nextPilot(), 1)).status, 404)
+      assert.strictEqual((yield* holdBack(browser, pilot, 73)).status, 400)
+      const path = `${url}/api/v1/me/corporations/${pilot.corporation}/killmail-privacy`
+      assert.strictEqual((yield* browser.send("PUT", path, { held_back_hours: 1 })).status, 403)
+    }))
+})
