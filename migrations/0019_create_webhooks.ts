@@ -18,12 +18,12 @@ export default Effect.gen(function*() {
       url bytea not null,
       secret bytea,
       filter jsonb not null,
-      enabled boolean not null default true,
+      is_enabled boolean not null default true,
       disabled_because text,
       since bigint not null,
       created_at timestamptz not null default now(),
       check ((format = 'json') = (secret is not null)),
-      check (disabled_because is null or not enabled)
+      check (disabled_because is null or not is_enabled)
     )`
   yield* sql`create index on webhooks (user_id)`
   yield* sql`revoke all on webhooks from public`

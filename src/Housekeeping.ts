@@ -10,6 +10,7 @@ import { Maintenance } from "./store/Maintenance.ts"
 import { Notifications } from "./store/Notifications.ts"
 import { Sessions } from "./store/Sessions.ts"
 import { Users } from "./store/Users.ts"
+import { WebhookDeliveries } from "./store/WebhookDeliveries.ts"
 
 const hourly = 3_600_000
 
@@ -46,7 +47,8 @@ const cleanUp = handle(scheduled("clean_up"), () =>
       sessions: yield* Sessions.use(({ removeExpired }) => removeExpired),
       notifications: yield* Notifications.use(({ removeOld }) => removeOld),
       character_changes: yield* CharacterData.use(({ removeOldChanges }) => removeOldChanges),
-      sign_ins: yield* Users.use(({ removeExpired }) => removeExpired)
+      sign_ins: yield* Users.use(({ removeExpired }) => removeExpired),
+      webhook_deliveries: yield* WebhookDeliveries.use(({ removeOld }) => removeOld)
     }
   }).pipe(Effect.mapError(failed), Effect.interruptible))
 

@@ -13,6 +13,7 @@ import { NotificationsApi } from "../src/api/NotificationsApi.ts"
 import { SettingsApi } from "../src/api/SettingsApi.ts"
 import { StatisticsApi } from "../src/api/StatisticsApi.ts"
 import { SystemApi } from "../src/api/SystemApi.ts"
+import { OwnWebhooksApi, WebhooksApi } from "../src/api/WebhooksApi.ts"
 import { readMessage } from "../src/broadcast/ClientMessage.ts"
 import { filterFields, readFilter } from "../src/domain/Filter.ts"
 import { hashOf, Killmail } from "../src/domain/Killmail.ts"
@@ -83,7 +84,13 @@ const endpoints: Readonly<Record<string, Schema.Codec<unknown, unknown>>> = {
   notifications: answerOf(NotificationsApi.endpoints["notifications"]!),
   unread: answerOf(NotificationsApi.endpoints["unread"]!),
   alerts: answerOf(NotificationsApi.endpoints["alerts"]!),
-  alert: answerOf(NotificationsApi.endpoints["createAlert"]!)
+  alert: answerOf(NotificationsApi.endpoints["createAlert"]!),
+  webhooks: answerOf(WebhooksApi.endpoints["list"]!),
+  webhook: answerOf(WebhooksApi.endpoints["get"]!),
+  "webhook-created": answerOf(WebhooksApi.endpoints["create"]!),
+  "webhook-test": answerOf(WebhooksApi.endpoints["test"]!),
+  "webhook-replay": answerOf(WebhooksApi.endpoints["replay"]!),
+  "webhook-deliveries": answerOf(WebhooksApi.endpoints["deliveries"]!)
 }
 
 describe("the examples", () => {
@@ -100,7 +107,9 @@ describe("the examples", () => {
         MeApi,
         CharacterDataApi,
         SettingsApi,
-        NotificationsApi
+        NotificationsApi,
+        OwnWebhooksApi,
+        WebhooksApi
       ]
       const all = groups.flatMap(({ endpoints }) => Object.values(endpoints).map(answerOf))
       // Lists of killmails are of one shape, whosever they are. What answers nothing needs no example.

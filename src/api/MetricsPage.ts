@@ -9,6 +9,7 @@ import { Gaps } from "../store/Gaps.ts"
 import { Maintenance } from "../store/Maintenance.ts"
 import { isOfPilot, RateLimits } from "../store/RateLimits.ts"
 import { StatisticsStore } from "../store/StatisticsStore.ts"
+import { WebhookDeliveries } from "../store/WebhookDeliveries.ts"
 import { MetricSources } from "../telemetry/MetricSources.ts"
 import { AdminToken, bearerIn } from "./AdminToken.ts"
 import { isLocal } from "./ClientAddress.ts"
@@ -38,6 +39,12 @@ const partitionDays = Metric.gauge("killmaild_partition_days_left", {
 const statisticsBacklog = Metric.gauge("killmaild_statistics_backlog", {
   description: "What the statistics do not count yet: publications, and days that changed"
 })
+const webhookBacklog = Metric.gauge("killmaild_webhook_backlog", {
+  description: "Messages to webhooks that are to be sent, and publications that were not matched with their filters yet"
+})
+const webhookOldest = Metric.gauge("killmaild_webhook_oldest_waiting_seconds", {
+  description: "For how long the oldest message to a webhook has waited, in seconds"
+})
 const databaseUp = Metric.gauge("killmaild_database_up", {
   description: "1 while the database answers this page; what it would have told is old otherwise"
 })
@@ -63,6 +70,7 @@ export const layer = HttpRouter.use(Effect.fnUntraced(function*(router) {
   const token = yield* AdminToken
   const sources = yield* MetricSources
   const statistics = yield* StatisticsStore
+  const deliveries = yield* WebhookDeliveries
   /** A task that left the queue is told as 0 from then on, not left at its last value. */
   const told = new Set<string>()
 
@@ -108,7 +116,14 @@ export const layer = HttpRouter.use(Effect.fnUntraced(function*(router) {
     }
   })
 
-  const refreshers = [refreshQueue, refreshPauses, refreshEntities, refreshGaps, refreshStatistics]
+  const refreshWebhooks = Effect.gen(function*() {
+    const { oldestSeconds, unmatched, waiting } = yield* deliveries.backlog
+    yield* Metric.update(Metric.withAttributes(webhookBacklog, { what: "messages" }), waiting)
+    yield* Metric.update(Metric.withAttributes(webhookBacklog, { what: "publications" }), unmatched)
+    yield* Metric.update(webhookOldest, oldestSeconds)
+  })
+
+  const refreshers = [refreshQueue, refreshPauses, refreshEntities, refreshGaps, refreshStatistics, refreshWebhooks]
 
   const page = Effect.gen(function*() {
     const request = yield* HttpServerRequest.HttpServerRequest

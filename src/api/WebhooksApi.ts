@@ -20,7 +20,7 @@ const shape = {
   format: Format,
   url: Schema.String.annotate({ description: "Where it leads, without what of it is secret" }),
   filter: Schema.Record(Schema.String, Schema.Json),
-  enabled: Schema.Boolean,
+  is_enabled: Schema.Boolean,
   disabled_because: Schema.NullOr(Schema.String).annotate({
     description: "What its receiver said that made it of no use; null when its owner disabled it"
   }),
@@ -76,7 +76,7 @@ const endpoints = [
       format: Format,
       url: Url,
       filter: Schema.optionalKey(GivenFilter),
-      enabled: Schema.optionalKey(Schema.Boolean)
+      is_enabled: Schema.optionalKey(Schema.Boolean)
     }),
     success: Created.pipe(HttpApiSchema.status(201)),
     error: [BadRequest, Conflict, Unavailable]
@@ -89,7 +89,7 @@ const endpoints = [
       name: Schema.optionalKey(Name),
       url: Schema.optionalKey(Url),
       filter: Schema.optionalKey(GivenFilter),
-      enabled: Schema.optionalKey(Schema.Boolean)
+      is_enabled: Schema.optionalKey(Schema.Boolean)
     }),
     success: Webhook,
     error: [BadRequest, NotFound, Unavailable]

@@ -55,7 +55,7 @@ const makeAnswers = Effect.gen(function*() {
   })
 
   const create = Effect.fnUntraced(function*(owner: Owner, payload: New) {
-    const { enabled = true, filter = {}, format, name, url } = payload
+    const { is_enabled = true, filter = {}, format, name, url } = payload
     const id = randomUUID()
     const secret = format === "json" ? makeSecret() : null
     const webhook = {
@@ -63,7 +63,7 @@ const makeAnswers = Effect.gen(function*() {
       id,
       name,
       format,
-      enabled,
+      is_enabled,
       filter: yield* accepted(readFilter(filter))
     }
     const most = owner === null ? mostOfOperator : mostOfUser
@@ -74,14 +74,14 @@ const makeAnswers = Effect.gen(function*() {
     return { ...shown(made), secret: secret && Redacted.value(secret) }
   })
 
-  const change = Effect.fnUntraced(function*(owner: Owner, id: string, { enabled, filter, name, url }: Change) {
+  const change = Effect.fnUntraced(function*(owner: Owner, id: string, { is_enabled, filter, name, url }: Change) {
     yield* found(owner, id)
     const read = filter === undefined ? undefined : yield* accepted(readFilter(filter))
     const target = url === undefined ? undefined : yield* sealed(id, url, yield* secretOf(id))
     yield* unavailable(webhooks.change(owner, id, {
       ...(name === undefined ? {} : { name }),
       ...(read === undefined ? {} : { filter: read }),
-      ...(enabled === undefined ? {} : { enabled }),
+      ...(is_enabled === undefined ? {} : { is_enabled }),
       ...(target === undefined ? {} : { target })
     }))
     return shown(yield* found(owner, id))
@@ -115,8 +115,8 @@ const makeAnswers = Effect.gen(function*() {
 
   const replay = Effect.fnUntraced(
     function*(owner: Owner, id: string, range: Range) {
-      const { enabled, filter } = yield* found(owner, id)
-      if (!enabled) return yield* new Conflict({ detail: "It is disabled: enable it first." })
+      const { is_enabled, filter } = yield* found(owner, id)
+      if (!is_enabled) return yield* new Conflict({ detail: "It is disabled: enable it first." })
       const upTo = Math.min(range.up_to, yield* unavailable(reader.lastSequence))
       const page = yield* unavailable(reader.publishedBetween(range.after, upTo, filter, mostReplayed))
       const due = yield* unavailable(deliveries.addAgain(page.map(({ row, sequence }) => ({
@@ -162,7 +162,7 @@ interface New {
   readonly format: WebhookFormat
   readonly url: string
   readonly filter?: unknown
-  readonly enabled?: boolean
+  readonly is_enabled?: boolean
 }
 
 type Change = Partial<Omit<New, "format">>

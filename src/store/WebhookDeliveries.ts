@@ -114,7 +114,7 @@ export class WebhookDeliveries extends Context.Service<WebhookDeliveries, {
         sql<{ version: string }>`
           select coalesce(sum(hashtextextended(row, 0)::numeric), 0)::text as version
           from (
-            select id::text || xmin::text as row from webhooks where enabled
+            select id::text || xmin::text as row from webhooks where is_enabled
             union all
             select id::text || killmail_alerts.xmin::text || user_settings.xmin::text
             from killmail_alerts join user_settings using (user_id)
@@ -124,7 +124,7 @@ export class WebhookDeliveries extends Context.Service<WebhookDeliveries, {
       )
 
       const listening = sql<ListeningWebhook>`
-        select id, filter, since::float8 as since from webhooks where enabled`
+        select id, filter, since::float8 as since from webhooks where is_enabled`
 
       const insert = (
         deliveries: ReadonlyArray<DeliveryKey & { readonly killmail_id: number }>,
@@ -173,7 +173,7 @@ export class WebhookDeliveries extends Context.Service<WebhookDeliveries, {
               (extract(epoch from now() - webhook_deliveries.created_at) * 1000)::float8 as age_millis
             from webhook_deliveries
             join webhooks on webhooks.id = webhook_id
-            where ${ofKey(key)} and status in ('waiting', 'failed') and enabled`,
+            where ${ofKey(key)} and status in ('waiting', 'failed') and is_enabled`,
           ([row]) => Option.fromNullishOr(row)
         )
 
@@ -191,8 +191,8 @@ export class WebhookDeliveries extends Context.Service<WebhookDeliveries, {
 
       const disable: WebhookDeliveries["Service"]["disable"] = (webhookId, because) =>
         Effect.asVoid(sql`
-          update webhooks set enabled = false, disabled_because = ${because}
-          where id = ${webhookId}::uuid and enabled`)
+          update webhooks set is_enabled = false, disabled_because = ${because}
+          where id = ${webhookId}::uuid and is_enabled`)
 
       const list: WebhookDeliveries["Service"]["list"] = (webhookId, before, limit) =>
         sql<Delivery>`

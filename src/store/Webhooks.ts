@@ -15,7 +15,7 @@ export interface Webhook {
   /** Scheme, host and port of its URL: what of it is no secret. */
   readonly origin: string
   readonly filter: Filter
-  readonly enabled: boolean
+  readonly is_enabled: boolean
   /** What its receiver said that made it of no use; null when its owner disabled it. */
   readonly disabled_because: string | null
   readonly created_at: Date
@@ -40,14 +40,14 @@ export interface NewWebhook extends SealedWebhook {
   readonly format: WebhookFormat
   readonly origin: string
   readonly filter: Filter
-  readonly enabled: boolean
+  readonly is_enabled: boolean
 }
 
 /** What is absent stays as it is. */
 export interface WebhookChange {
   readonly name?: string
   readonly filter?: Filter
-  readonly enabled?: boolean
+  readonly is_enabled?: boolean
   readonly target?: SealedWebhook & { readonly origin: string }
 }
 
@@ -85,7 +85,7 @@ export class Webhooks extends Context.Service<Webhooks, {
 
       const select = (owner: Owner, id: string | null) =>
         sql<Webhook>`
-          select id, name, format, origin, filter, enabled, disabled_because, created_at,
+          select id, name, format, origin, filter, is_enabled, disabled_because, created_at,
             (select count(*) from webhook_deliveries where webhook_id = webhooks.id and status = 'waiting')::int
               as waiting,
             (select max(ended_at) from webhook_deliveries where webhook_id = webhooks.id and status = 'delivered')
@@ -102,16 +102,16 @@ export class Webhooks extends Context.Service<Webhooks, {
         sql.withTransaction(Effect.gen(function*() {
           yield* sql`select pg_advisory_xact_lock(hashtext('webhooks'), hashtext(${owner ?? ""}))`
           const rows = yield* sql`
-            insert into webhooks (id, user_id, name, format, origin, key_id, url, secret, filter, enabled, since)
+            insert into webhooks (id, user_id, name, format, origin, key_id, url, secret, filter, is_enabled, since)
             select ${webhook.id}::uuid, ${owner}::uuid, ${webhook.name}, ${webhook.format}, ${webhook.origin},
               ${webhook.key_id}, ${webhook.url}, ${webhook.secret}, ${JSON.stringify(webhook.filter)}::text::jsonb,
-              ${webhook.enabled}, ${lastSequence}
+              ${webhook.is_enabled}, ${lastSequence}
             where (select count(*) from webhooks where ${ownedBy(owner)}) < ${most}
             returning 1`
           return rows.length === 1
         }))
 
-      const change: Webhooks["Service"]["change"] = (owner, id, { enabled, filter, name, target }) =>
+      const change: Webhooks["Service"]["change"] = (owner, id, { is_enabled, filter, name, target }) =>
         Effect.map(
           sql`
             update webhooks
@@ -121,9 +121,9 @@ export class Webhooks extends Context.Service<Webhooks, {
               key_id = coalesce(${target?.key_id ?? null}, key_id),
               url = coalesce(${target?.url ?? null}::bytea, url),
               secret = case when ${target !== undefined} then ${target?.secret ?? null}::bytea else secret end,
-              since = case when ${enabled === true} and not enabled then ${lastSequence} else since end,
-              disabled_because = case when ${enabled === undefined} then disabled_because end,
-              enabled = coalesce(${enabled ?? null}::boolean, enabled)
+              since = case when ${is_enabled === true} and not is_enabled then ${lastSequence} else since end,
+              disabled_because = case when ${is_enabled === undefined} then disabled_because end,
+              is_enabled = coalesce(${is_enabled ?? null}::boolean, is_enabled)
             where id = ${id}::uuid and ${ownedBy(owner)}
             returning 1`,
           (rows) => rows.length === 1

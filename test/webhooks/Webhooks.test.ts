@@ -102,7 +102,7 @@ layer(World.layer, { excludeTestServices: true, timeout: 90_000 })("a webhook", 
       const [before, mine, other] = [nextMail(), nextMail(), nextMail()]
       yield* store([before])
       const { address, id, shown } = yield* make("discord", victimOf(mine))
-      assert.deepInclude(shown, { url: `${sandbox.url}/…`, enabled: true, secret: null, waiting: 0 })
+      assert.deepInclude(shown, { url: `${sandbox.url}/…`, is_enabled: true, secret: null, waiting: 0 })
       yield* store([other, mine])
       yield* delivered(id, 1)
       const [message, ...rest] = sandbox.inboxes.received(address)
@@ -207,10 +207,10 @@ layer(World.layer, { excludeTestServices: true, timeout: 90_000 })("a webhook", 
       yield* store([mail])
       yield* statuses(id, ([row]) => row?.status === "failed")
       const { json } = yield* ask("GET", `/${id}`)
-      assert.deepInclude(json, { enabled: false, disabled_because: "it answered 404" })
+      assert.deepInclude(json, { is_enabled: false, disabled_because: "it answered 404" })
       assert.strictEqual((yield* ask("POST", `/${id}/replay`, { after: 0, up_to: 9 })).status, 409)
-      const { json: enabled } = yield* ask("PATCH", `/${id}`, { enabled: true, name: "again" })
-      assert.deepInclude(enabled, { enabled: true, disabled_because: null, name: "again" })
+      const { json: is_enabled } = yield* ask("PATCH", `/${id}`, { is_enabled: true, name: "again" })
+      assert.deepInclude(is_enabled, { is_enabled: true, disabled_because: null, name: "again" })
     }))
 
   it.effect("becomes a dead letter's delivery when what it is told is refused", () =>
