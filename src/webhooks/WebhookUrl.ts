@@ -4,6 +4,7 @@
  */
 import { Result } from "effect"
 import ipaddr from "ipaddr.js"
+import { isIP } from "node:net"
 
 /** Empty is 443, the port of https. */
 const ports = new Set(["", "8443"])
@@ -15,15 +16,21 @@ export const placeOf = ({ hostname, port, protocol }: URL): string =>
 /** The address as URLs write it has one form: `https://2130706433/` and `https://0x7f.1/` are 127.0.0.1 there. */
 const literalIn = ({ hostname }: URL): string | undefined => {
   const host = hostname.replace(/^\[(.*)\]$/, "$1")
-  return ipaddr.isValid(host) ? host : undefined
+  return isIP(host) === 0 ? undefined : host
 }
+
+/** All of IPv6 that IANA gives out to reach anybody; what is outside may lead to an IPv4 address, such as ::127.0.0.1. */
+const globalUnicast = ipaddr.parseCIDR("2000::/3")
 
 /**
  * Whether anybody could be reached there: no loopback, private or shared network, link, multicast, and no IPv6 address that
  * leads to an IPv4 one by a gateway. One that only writes an IPv4 address otherwise counts as that.
  */
-export const isPublicAddress = (address: string): boolean =>
-  ipaddr.isValid(address) && ipaddr.process(address).range() === "unicast"
+export const isPublicAddress = (text: string): boolean => {
+  if (isIP(text) === 0) return false
+  const address = ipaddr.process(text)
+  return address.range() === "unicast" && (address.kind() === "ipv4" || address.match(globalUnicast))
+}
 
 const wants = (what: string) => Result.fail(`url: ${what}.`)
 
