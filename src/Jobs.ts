@@ -143,3 +143,24 @@ export const importsLayer = (
     .pipe(
       Layer.provide([Importer.layer(url, life.applicationName), EveRefClient.layer, EveKill.layer, ZkbHistory.layer])
     )
+
+/** Reads the lists of killmails of pilots who signed in, and what they name, in this process, beside whatever daemons there are. */
+export const ownKillmailsLayer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost">) =>
+  JobRunner.layer<JobRunner.Services<typeof OwnKillmails.syncUserKillmails | typeof ingestKillmail>>(
+    url,
+    { ...life, isLost: isLostConnection },
+    [
+      {
+        handlers: [OwnKillmails.syncUserKillmails],
+        concurrency: OwnKillmails.readersAtOnce,
+        fetchAhead: 0,
+        recorded: true
+      },
+      { handlers: [ingestKillmail], concurrency: askers, fetchAhead: 0, recorded: false }
+    ]
+  ).pipe(
+    Layer.provide([Recorder.layer, Appraiser.layer]),
+    Layer.provide([Prices.layer, StaticData.layer]),
+    Layer.provide(AccessTokens.layer.pipe(Layer.provide([Sso.layer, EncryptionKeys.layer]))),
+    Layer.provide([Esi.layer, EsiOwnKillmails.layer])
+  )

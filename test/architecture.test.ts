@@ -138,6 +138,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "statistics",
     "accounts",
     "intake",
+    "own-killmails",
     "history",
     "broadcast",
     "api",

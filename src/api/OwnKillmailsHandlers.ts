@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { shownIds, toSummary } from "../domain/Summary.ts"
-import { KillmailLists } from "../store/KillmailLists.ts"
+import { KillmailLists, type ListStatus } from "../store/KillmailLists.ts"
 import { Names } from "../store/Names.ts"
 import { Users } from "../store/Users.ts"
 import { WithheldKillmails } from "../store/WithheldKillmails.ts"
@@ -27,18 +27,11 @@ export const OwnKillmailsHandlers = HttpApiBuilder.group(
       characters: Effect.fnUntraced(function*() {
         const { userId } = yield* CurrentVisitor
         const characters = yield* unavailable(users.characters(userId))
-        const told = yield* unavailable(lists.ofUser(userId))
+        const told = yield* unavailable(lists.statuses({ userId }))
         const data = characters.map(({ character_id, name }) => ({
           character_id,
           name,
-          killmail_lists: told.filter((list) => list.character_id === character_id).map((
-            { character_id: _, held_back, next_at, read_at, ...list }
-          ) => ({
-            ...list,
-            read_at: read_at?.toISOString() ?? null,
-            next_at: next_at.toISOString(),
-            held_back_hours: held_back
-          }))
+          killmail_lists: told.filter((list) => list.character_id === character_id).map(shownList)
         }))
         return { data, next_cursor: null }
       }),
@@ -81,3 +74,15 @@ export const OwnKillmailsHandlers = HttpApiBuilder.group(
     })
   })
 )
+
+const shownList = ({ failed, found, held_back, id, kind, known, new: added, next_at, read_at }: ListStatus) => ({
+  kind,
+  id,
+  read_at: read_at?.toISOString() ?? null,
+  next_at: next_at.toISOString(),
+  held_back_hours: held_back,
+  found,
+  new: added,
+  known,
+  failed
+})

@@ -19,6 +19,7 @@ import { readDay } from "./Day.ts"
 import { stores } from "./OnDatabase.ts"
 import { json } from "./Output.ts"
 import { refuse } from "./Refusal.ts"
+import { backfillPilots, character, tellPilots } from "./UserKillmails.ts"
 
 const date = (name: string, meaning: string) =>
   Flag.String(name).pipe(Flag.withDescription(`${meaning}, YYYY-MM-DD`), Flag.optional)
@@ -136,6 +137,16 @@ const evekill = Command.make("eve-kill", { ...dates, json }, (input) =>
     )
   )
 
+const userKillmails = Command.make("user-killmails", { character, json }, (input) =>
+  resumable(
+    Effect.flatMap(
+      Effect.provide(backfillPilots(input.character, input.json), upstreams),
+      (outcome) => tellPilots(input.json, outcome)
+    )
+  )).pipe(
+    Command.withDescription("Bring in all that ESI lists of the own killmails of pilots who signed in")
+  )
+
 interface List {
   readonly command: string
   /** How many killmails each day has. */
@@ -195,5 +206,5 @@ const atEveRef = Effect.fnUntraced(function*(range: Range) {
 
 export const backfillCommand = Command.make("backfill").pipe(
   Command.withDescription("Bring in killmails of the past; what is here already is left alone"),
-  Command.withSubcommands([everef, zkillboard, evekill])
+  Command.withSubcommands([everef, zkillboard, evekill, userKillmails])
 )

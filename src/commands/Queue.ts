@@ -5,6 +5,7 @@ import { JobQueue, type JobStats } from "../jobs/JobQueue.ts"
 import { stores } from "./OnDatabase.ts"
 import { json, print, table } from "./Output.ts"
 import { refuse } from "./Refusal.ts"
+import { character, queuePilots } from "./UserKillmails.ts"
 
 const task = Argument.String("task").pipe(Argument.withDescription("Name of a task, such as ingest_killmail"))
 const failed = Flag.Boolean("failed").pipe(
@@ -59,7 +60,20 @@ const retry = onDeadLetters("retry", (queue) => queue.retryFailed, "put back int
   Command.withDescription("Put the dead letters of a task back into the queue")
 )
 
+const users = Command.make("users", { character, json }, (input) =>
+  Effect.gen(function*() {
+    const pilots = yield* queuePilots("queue users", input.character, { readsAll: false })
+    const count = pilots.length
+    yield* print(
+      input.json,
+      { count },
+      `The killmails of ${count === 1 ? "1 pilot" : `${count} pilots`} are asked for.`
+    )
+  }).pipe(Effect.provide(stores))).pipe(
+    Command.withDescription("Ask ESI now for the own killmails of pilots who signed in")
+  )
+
 export const queue = Command.make("queue").pipe(
   Command.withDescription("Look at the job queue and its dead letters"),
-  Command.withSubcommands([stats, clear, retry])
+  Command.withSubcommands([stats, clear, retry, users])
 )

@@ -4,6 +4,7 @@ import { AccessTokens } from "../accounts/AccessTokens.ts"
 import type { EsiError } from "../esi/EsiError.ts"
 import { EsiOwnKillmails } from "../esi/EsiOwnKillmails.ts"
 import { hearingOf } from "../intake/Hearing.ts"
+import * as Job from "../jobs/Job.ts"
 import { Settings } from "../Settings.ts"
 import { FeedStore } from "../store/FeedStore.ts"
 import { KillmailLists, type ListKey, type Reading } from "../store/KillmailLists.ts"
@@ -53,6 +54,11 @@ export const readList = Effect.fn("readList")(function*(list: ListKey, reader: R
     readsAll: reader.reads_all === true,
     wholeMillis: wholeMillis / scheduleSpeed
   })
+  if (Option.isNone(reading) && reader.reads_all === true) {
+    const delayMillis = yield* lists.freshFor(list)
+    const message = `ESI's last answer is good for ${Math.ceil(delayMillis / 1000)} s yet.`
+    if (delayMillis > 0) return yield* new Job.JobPostponed({ delayMillis, message })
+  }
   const outcome = Option.isNone(reading)
     ? { ...nothing, outcome: "not due" as const }
     : yield* readPages(list, reader, reading.value).pipe(

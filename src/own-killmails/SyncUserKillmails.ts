@@ -35,7 +35,7 @@ const mostAtOnce = 10_000
 /** Who has just signed in waits so long, in milliseconds. */
 const lookMillis = 30_000
 
-const sync = handle(SyncUserKillmails, (reader) =>
+export const syncUserKillmails = handle(SyncUserKillmails, (reader) =>
   Effect.gen(function*() {
     const { scheduleSpeed } = yield* Settings
     const { character_id } = reader
@@ -95,7 +95,8 @@ const placePilots = Effect.gen(function*() {
   )
 })
 
-const explain = (error: TokenError | EsiError): Job.JobError => {
+const explain = (error: TokenError | EsiError | Job.JobPostponed): Job.JobError => {
+  if (error._tag === "JobPostponed") return error
   if (error._tag !== "EsiError") return explainToken(error)
   const { message, reason } = error
   switch (reason._tag) {
@@ -108,4 +109,4 @@ const explain = (error: TokenError | EsiError): Job.JobError => {
   }
 }
 
-export const handlers = [sync, look, publishWithheld]
+export const handlers = [syncUserKillmails, look, publishWithheld]

@@ -5,7 +5,7 @@
 import { Context, Effect, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { KillmailRef } from "../domain/Killmail.ts"
-import { pgColumn } from "./PgArray.ts"
+import { pgArray, pgColumn } from "./PgArray.ts"
 
 export interface ListKey {
   readonly kind: "character" | "corporation"
@@ -48,7 +48,9 @@ export interface Named {
 
 /** What one's own list, or that of a corporation which one's character reads, has told. */
 export interface ListStatus extends ListKey {
+  /** The pilot with whose token it is read. */
   readonly character_id: number
+  readonly name: string
   /** When it was read to its end, and when it is due again. */
   readonly read_at: Date | null
   readonly next_at: Date
@@ -106,7 +108,14 @@ export class KillmailLists extends Context.Service<KillmailLists, {
     readonly hear: (refs: ReadonlyArray<KillmailRef>) => Effect.Effect<unknown, SqlError.SqlError>
     readonly paceOf: (quietMillis: number) => number
   }) => Effect.Effect<Named, SqlError.SqlError>
-  readonly ofUser: (userId: string) => Effect.Effect<ReadonlyArray<ListStatus>, SqlError.SqlError>
+  /** Of a user's characters, or of these. */
+  readonly statuses: (
+    of: { readonly userId: string } | { readonly characterIds: ReadonlyArray<number> }
+  ) => Effect.Effect<ReadonlyArray<ListStatus>, SqlError.SqlError>
+  /** Killmails that the lists of these named and that are neither here nor given up. */
+  readonly coming: (characterIds: ReadonlyArray<number>) => Effect.Effect<number, SqlError.SqlError>
+  /** Milliseconds for which ESI's last answer is good yet; 0 when it is not. */
+  readonly freshFor: (list: ListKey) => Effect.Effect<number, SqlError.SqlError>
   /** It cannot be read; not before so long is it tried again. */
   readonly putOff: (list: ListKey, millis: number) => Effect.Effect<void, SqlError.SqlError>
 }>()("killmaild/store/KillmailLists") {
@@ -280,23 +289,50 @@ export class KillmailLists extends Context.Service<KillmailLists, {
           update killmail_lists set reading_until = null, next_at = now() + ${millisFrom(millis)}
           where ${isOf(list)}`)
 
-      const ofUser: KillmailLists["Service"]["ofUser"] = (userId) =>
+      const named = sql.literal(`
+        own_killmails own
+        left join dead_letters letters on task = 'ingest_killmail'
+          and key = 'killmail:' || own.killmail_id || ':' || encode(own.hash, 'hex')`)
+
+      const statuses: KillmailLists["Service"]["statuses"] = (of) =>
         sql<ListStatus>`
-          select pilot.character_id::float8, list.kind, list.id::float8, read_at, next_at,
-            case when isfinite(held_back) then extract(epoch from held_back)::integer / 3600 end as held_back, named.*
+          select pilot.character_id::float8, pilot.name, list.kind, list.id::float8, read_at, next_at,
+            case when isfinite(held_back) then extract(epoch from held_back)::integer / 3600 end as held_back, counted.*
           from user_characters pilot
           join killmail_lists list on list.kind = 'character' and list.id = pilot.character_id
             or list.kind = 'corporation' and list.reader_id = pilot.character_id
           cross join lateral (
             select count(*)::int as found, count(*) filter (where not was_known)::int as new,
               count(*) filter (where was_known)::int as known, count(letters.id)::int as failed
-            from own_killmails own
-            left join dead_letters letters on task = 'ingest_killmail'
-              and key = 'killmail:' || own.killmail_id || ':' || encode(own.hash, 'hex')
+            from ${named}
             where own.kind = list.kind and own.id = list.id
-          ) named
-          where pilot.user_id = ${userId}::uuid
-          order by list.kind, list.id`
+          ) counted
+          where ${
+          "userId" in of
+            ? sql`pilot.user_id = ${of.userId}::uuid`
+            : sql`pilot.character_id = any(${pgArray(of.characterIds)}::bigint[])`
+        }
+          order by pilot.name, list.kind, list.id`
+
+      const coming: KillmailLists["Service"]["coming"] = (characterIds) =>
+        Effect.map(
+          sql<{ coming: number }>`
+            select count(distinct own.killmail_id)::int as coming
+            from ${named}
+            join killmail_lists list on list.kind = own.kind and list.id = own.id
+            where list.reader_id = any(${pgArray(characterIds)}::bigint[]) and letters.id is null
+              and not exists (select from killmail_ledger ledger where ledger.killmail_id = own.killmail_id)`,
+          ([row]) => row!.coming
+        )
+
+      const freshFor: KillmailLists["Service"]["freshFor"] = (list) =>
+        Effect.map(
+          sql<{ millis: number }>`
+            select extract(epoch from fresh_until - now())::float8 * 1000 as millis
+            from killmail_lists
+            where ${isOf(list)}`,
+          ([row]) => Math.max(0, row?.millis ?? 0)
+        )
 
       return KillmailLists.of({
         due,
@@ -307,7 +343,9 @@ export class KillmailLists extends Context.Service<KillmailLists, {
         refuse,
         open,
         note,
-        ofUser,
+        statuses,
+        coming,
+        freshFor,
         putOff
       })
     })

@@ -46,7 +46,7 @@ export const world = Effect.fnUntraced(function*(overrides: Readonly<Record<stri
         Layer.provideMerge(Settings.layerFrom(settingsFor(sandbox, url, dataDir, { ...overrides, ...more })))
       )
     )
-  return { sandbox, dataDir, context: yield* replica(), another: replica }
+  return { sandbox, url, dataDir, context: yield* replica(), another: replica }
 })
 
 /** The pilot says yes on the SSO's page; what the browser then comes back with. */
