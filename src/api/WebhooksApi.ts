@@ -1,8 +1,9 @@
 /** The contract of webhooks: `/api/v1/me/webhooks` for users, `/api/v1/webhooks` for the operator, who has the same. */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { Filter } from "../domain/Filter.ts"
 import { BadRequest, Conflict, NotFound, Operator, SignedIn, Unavailable } from "./ApiErrors.ts"
-import { listOf } from "./Shapes.ts"
+import { listOf, Uuid } from "./Shapes.ts"
 
 const Format = Schema.Literals(["discord", "slack", "json"])
 const Name = Schema.String.check(Schema.isPattern(/^[^\0]{1,100}$/))
@@ -19,7 +20,7 @@ const shape = {
   name: Schema.String,
   format: Format,
   url: Schema.String.annotate({ description: "Where it leads, without what of it is secret" }),
-  filter: Schema.Record(Schema.String, Schema.Json),
+  filter: Filter,
   is_enabled: Schema.Boolean,
   disabled_because: Schema.NullOr(Schema.String).annotate({
     description: "What its receiver said that made it of no use; null when its owner disabled it"
@@ -63,7 +64,7 @@ const Webhooks = listOf(Webhook)
 const Deliveries = listOf(Delivery)
 
 const Sequence = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
-const params = { id: Schema.String.check(Schema.isPattern(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)) }
+const params = { id: Uuid }
 
 const described = (summary: string) => OpenApi.annotations({ summary })
 

@@ -1,5 +1,5 @@
 /** What answers for webhooks: the users' and the operator's, who differ in whose they are. */
-import { Effect, Layer, Option, Redacted, type Result, type Schema } from "effect"
+import { Effect, Layer, Option, Redacted, type Result } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { randomUUID } from "node:crypto"
 import { EncryptionKeys } from "../accounts/EncryptionKeys.ts"
@@ -192,10 +192,9 @@ const notSent = (error: SendError) => {
   }
 }
 
-const shown = ({ created_at, delivered_at, filter, origin, ...webhook }: Webhook) => ({
+const shown = ({ created_at, delivered_at, origin, ...webhook }: Webhook) => ({
   ...webhook,
   url: `${origin}/…`,
-  filter: filter as Schema.JsonObject,
   created_at: created_at.toISOString(),
   delivered_at: delivered_at?.toISOString() ?? null
 })
