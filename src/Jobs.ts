@@ -25,6 +25,8 @@ import { noticeArrivals, revalueKillmails } from "./intake/RevalueKillmails.ts"
 import { canary, release } from "./jobs/Canary.ts"
 import * as JobRunner from "./jobs/JobRunner.ts"
 import { syncMapActivity } from "./map-activity/SyncMapActivity.ts"
+import { deliverPush } from "./notifications/DeliverPush.ts"
+import { Fcm } from "./notifications/Fcm.ts"
 import * as OwnKillmails from "./own-killmails/SyncUserKillmails.ts"
 import { EveRef } from "./prices/EveRef.ts"
 import { Prices } from "./prices/Prices.ts"
@@ -65,6 +67,7 @@ type Handlers =
   | typeof deliverWebhook
   | ReturnType<typeof laterFor>[number]
   | typeof CharacterSync.handlers[number]
+  | typeof deliverPush
 
 /** Runs the jobs in this process. */
 export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost">) =>
@@ -85,7 +88,7 @@ export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost
         // Slow receivers hold up nobody else; what became of each message is in `webhook_deliveries`.
         { handlers: [deliverWebhook], concurrency: inLanes.atOnce, fetchAhead: 0, recorded: false },
         // Short ones, of which there are many: an import of a day is not to hold them up.
-        { handlers: CharacterSync.handlers, concurrency: 4, fetchAhead: 0, recorded: true }
+        { handlers: [...CharacterSync.handlers, deliverPush], concurrency: 4, fetchAhead: 0, recorded: true }
       ])
     })
   ).pipe(
@@ -98,6 +101,7 @@ export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost
       Esi.layer,
       EsiUniverse.layer,
       EsiCharacters.layer,
+      Fcm.layer,
       EsiEntities.layer,
       EsiMarkets.layer,
       EsiOwnKillmails.layer,

@@ -214,6 +214,18 @@ export const keysIn = (list: string): ReadonlyArray<EncryptionKey> | undefined =
   return fits ? keys as ReadonlyArray<EncryptionKey> : undefined
 }
 
+/** A service account of Google that may send messages to devices, as Google's console hands it out, in JSON. */
+const ServiceAccount = Schema.Struct({
+  project_id: Schema.String.check(Schema.isPattern(/^[a-z0-9-]{1,60}$/)),
+  client_email: Schema.String.check(Schema.isMinLength(1)),
+  private_key: Schema.String.check(Schema.isPattern(/^-----BEGIN PRIVATE KEY-----/)),
+  private_key_id: Schema.optionalKey(Schema.String),
+  /** Where a signed claim is exchanged for an access token. */
+  token_uri: Schema.String.check(Schema.isPattern(/^https?:\/\//))
+})
+export type ServiceAccount = typeof ServiceAccount.Type
+const decodeAccount = Schema.decodeUnknownOption(Schema.fromJsonString(ServiceAccount))
+
 /** Clients decode the parts of a URL, and a lone `%` in a password would end them. */
 const isPercentEncoded = (value: string): boolean => !/%(?![0-9a-fA-F]{2})/.test(value)
 
@@ -427,6 +439,25 @@ const definitions = {
     "KILLMAILD_WEBHOOK_ALLOW",
     "where webhooks may lead though it is no public https:// address, as host:port, such as chat.internal:8065"
   ),
+  fcmUrl: baseUrl(
+    "KILLMAILD_FCM_URL",
+    "https://fcm.googleapis.com",
+    "Firebase Cloud Messaging, which brings messages to pilots' devices"
+  ),
+  fcmAccount: {
+    ...secret(
+      "KILLMAILD_FCM_ACCOUNT",
+      "a service account that may send there, the JSON of Google's console; unset: nothing is pushed to devices"
+    ),
+    wants: "JSON of a service account with project_id, client_email, private_key and token_uri",
+    read: (value: string) =>
+      value === ""
+        ? Option.none<Redacted.Redacted<ServiceAccount>>()
+        : Option.match(decodeAccount(value), {
+          onNone: () => undefined,
+          onSome: (account) => Option.some(Redacted.make(account))
+        })
+  },
   logFormat: oneOf("KILLMAILD_LOG_FORMAT", "pretty", ["pretty", "json"], "how log lines are written to standard error"),
   logLevel: oneOf(
     "KILLMAILD_LOG_LEVEL",
@@ -515,8 +546,19 @@ const checkTogether = Effect.fnUntraced(function*(values: Values) {
   }
   const mappers = values.wandererSlug === "" ? [] : [values.wandererUrl]
   const identities = values.ssoClientId === "" ? [] : [values.ssoUrl]
+  const messengers = Option.isSome(values.fcmAccount) ? [values.fcmUrl] : []
   const { esiUrl, evekillUrl, everefUrl, r2z2Url, sdeUrl, zkillboardUrl } = values
-  const remote = [esiUrl, r2z2Url, sdeUrl, everefUrl, evekillUrl, zkillboardUrl, ...mappers, ...identities].find((
+  const remote = [
+    esiUrl,
+    r2z2Url,
+    sdeUrl,
+    everefUrl,
+    evekillUrl,
+    zkillboardUrl,
+    ...mappers,
+    ...identities,
+    ...messengers
+  ].find((
     upstream
   ) => !isLoopback(upstream))
   if (values.scheduleSpeed > 1 && remote !== undefined) {

@@ -36,6 +36,8 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   accounts: ["Settings", "SecretFile", "jobs", "store"],
   // What ESI tells of these pilots' characters.
   "character-data": ["Settings", "jobs", "store", "esi", "accounts"],
+  // What brings to their devices what they are told.
+  notifications: ["Settings", "BoundedText", "jobs", "store"],
   // The walk, from hearsay to whoever listens.
   intake: ["domain", "Settings", "CrashPoint", "telemetry", "jobs", "store", "esi", "static-data", "prices"],
   // What ESI lists for pilots joins it at its beginning.
@@ -86,6 +88,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "statistics",
     "accounts",
     "character-data",
+    "notifications",
     "intake",
     "own-killmails",
     "history",

@@ -41,6 +41,8 @@ const malformed: Environment = {
   KILLMAILD_WANDERER_URL: "wanderer.ltd",
   KILLMAILD_SSO_URL: "login.eveonline.com",
   KILLMAILD_SSO_CALLBACK_URL: "/callback",
+  KILLMAILD_FCM_URL: "fcm.googleapis.com",
+  KILLMAILD_FCM_ACCOUNT: `{"project_id":"mine"}`,
   KILLMAILD_ENCRYPTION_KEYS: "1:c2hvcnQ=",
   KILLMAILD_LOG_FORMAT: "xml",
   KILLMAILD_ACCESS_LOG: "some",

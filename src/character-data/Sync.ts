@@ -1,6 +1,6 @@
 /**
  * Keeps what ESI tells of pilots' characters: `sync_skills`, `sync_mail`, `sync_orders`, `sync_industry` and `sync_planets`, one
- * job a character, for whom `sync_characters` looks twice a minute. Each kind says in a file of its own what it asks and what
+ * job a character, which `queue_character_data` adds for whom it is due. Each kind says in a file of its own what it asks and what
  * a change means; all else they have in common.
  */
 import { Clock, Effect, Option, Schema } from "effect"
@@ -78,7 +78,8 @@ const syncOf = <D>(kind: Kind<D>) => {
       sync(character_id).pipe(
         // Its owner is told at /api/v1/me, and an operator has nothing to do about it.
         Effect.catchTag("TokenGone", () => Effect.succeed({ outcome: "no token" })),
-        Effect.mapError(explain)
+        Effect.mapError(explain),
+        Effect.interruptible
       )),
     addDue: Effect.gen(function*() {
       const due = yield* CharacterData.use((store) => store.due(kind.name, kind.scopes, mostAtOnce))
@@ -91,11 +92,11 @@ const syncOf = <D>(kind: Kind<D>) => {
 
 const syncs = [syncOf(skills), syncOf(mail), syncOf(orders), syncOf(industry), syncOf(planets)]
 
-const syncCharacters = handle(
+const queueCharacterData = handle(
   Job.make({
-    name: "sync_characters",
+    name: "queue_character_data",
     payload: Schema.Struct({}),
-    key: () => "sync_characters",
+    key: () => "queue_character_data",
     tier: "user",
     every: lookMillis
   }),
@@ -107,7 +108,7 @@ const syncCharacters = handle(
     )
 )
 
-export const handlers = [syncCharacters, ...syncs.map(({ handler }) => handler)]
+export const handlers = [queueCharacterData, ...syncs.map(({ handler }) => handler)]
 
 /** Milliseconds; none for who was seen lately. */
 const restFor = (unseenMillis: number): number => rests.find(({ unseen }) => unseenMillis >= unseen)?.rest ?? 0

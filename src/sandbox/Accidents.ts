@@ -113,6 +113,7 @@ const own: Readonly<Record<UpstreamName, Readonly<Record<string, Accident>>>> = 
   "static-data": {},
   wanderer: {},
   sso: {},
+  fcm: {},
   discord: {},
   slack: {},
   receiver: {}

@@ -16,6 +16,7 @@ import { eveKillFeed, type EveKillPublication, publishedEveKillFeed } from "./Ev
 import { evekillSocket } from "./EvekillSocket.ts"
 import { everef } from "./EveRef.ts"
 import { makeScript, type Rule } from "./Faults.ts"
+import { type Fcm, fcm } from "./Fcm.ts"
 import { type ListedDay, manualHistory } from "./History.ts"
 import { inboxes, type Message } from "./Inboxes.ts"
 import { makeJudge, type Violation } from "./Judge.ts"
@@ -85,6 +86,11 @@ export interface Sandbox {
   readonly census: Census
   /** What becomes of what pilots allowed at the SSO. */
   readonly sso: Pick<Sso, "transfer" | "revokeAll">
+  /** What devices were told, and what becomes of them. */
+  readonly fcm: Pick<Fcm, "messages" | "unregister" | "expireTokens"> & {
+    /** For `KILLMAILD_FCM_ACCOUNT`. */
+    readonly account: () => string
+  }
   /** Where webhooks may lead: `make` gives the address of another one. */
   readonly inboxes: {
     readonly make: (kind: "discord" | "slack" | "receiver") => string
@@ -130,6 +136,7 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
   const history = manual === undefined ? clockHistory(seed) : manualDays
   const processed = manual === undefined ? eveKillFeed(universe, seed) : manualEveKill.feed
   const signOn = sso(census, judge, seed, speed)
+  const google = fcm(judge, speed)
   const channels = inboxes(judge, seed, speed)
   const ccp = esi(universe, census, market, judge, speed, signOn.holderOf)
   const upstreams = [
@@ -143,6 +150,7 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
     staticData(),
     wanderer(manual === undefined ? clockMap(seed, speed) : () => map, judge, speed),
     signOn,
+    google,
     ...channels.upstreams
   ]
   const server = yield* Effect.acquireRelease(
@@ -205,6 +213,7 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
     },
     census,
     sso: signOn,
+    fcm: { ...google, account: () => google.accountFor(server.url) },
     inboxes: {
       make: (kind) => server.url + channels.make(kind),
       received: (url) => channels.received(new URL(url).pathname),

@@ -237,7 +237,7 @@ const nowhere: Answer = {
   status: 404,
   headers: { "content-type": "text/plain" },
   body:
-    "This is a sandbox of New Eden: /esi /r2z2 /redisq /evekill /evekill-socket /zkillboard /everef /static-data /wanderer /sso /discord /slack /receiver, and /sandbox/violations for people.\n"
+    "This is a sandbox of New Eden: /esi /r2z2 /redisq /evekill /evekill-socket /zkillboard /everef /static-data /wanderer /sso /fcm /discord /slack /receiver, and /sandbox/violations for people.\n"
 }
 
 const close = (server: Server): Promise<void> =>

@@ -16,6 +16,7 @@ export type UpstreamName =
   | "static-data"
   | "wanderer"
   | "sso"
+  | "fcm"
   | "discord"
   | "slack"
   | "receiver"

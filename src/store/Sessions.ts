@@ -48,6 +48,8 @@ export class Sessions extends Context.Service<Sessions, {
   ) => Effect.Effect<"rotated" | "reused" | "unknown", SqlError.SqlError>
   readonly list: (userId: string) => Effect.Effect<ReadonlyArray<Session>, SqlError.SqlError>
   readonly describe: (sessionId: string, device: Partial<Device>) => Effect.Effect<void, SqlError.SqlError>
+  /** The device takes no messages at this token any more; nothing, when it has told another meanwhile. */
+  readonly dropPushToken: (sessionId: string, pushToken: string) => Effect.Effect<void, SqlError.SqlError>
   /** One of the user's, or all; returns how many. */
   readonly revoke: (userId: string, sessionId?: string) => Effect.Effect<number, SqlError.SqlError>
   readonly removeExpired: Effect.Effect<number, SqlError.SqlError>
@@ -113,6 +115,11 @@ export class Sessions extends Context.Service<Sessions, {
             push_token = case when ${pushToken !== undefined} then ${pushToken ?? null} else push_token end
           where id = ${sessionId}::uuid`)
 
+      const dropPushToken: Sessions["Service"]["dropPushToken"] = (sessionId, pushToken) =>
+        Effect.asVoid(
+          sql`update sessions set push_token = null where id = ${sessionId}::uuid and push_token = ${pushToken}`
+        )
+
       const revoke: Sessions["Service"]["revoke"] = (userId, sessionId) =>
         Effect.map(
           sql`
@@ -127,7 +134,7 @@ export class Sessions extends Context.Service<Sessions, {
         (rows) => rows.length
       )
 
-      return Sessions.of({ create, find, rotate, list, describe, revoke, removeExpired })
+      return Sessions.of({ create, find, rotate, list, describe, dropPushToken, revoke, removeExpired })
     })
   )
 }
