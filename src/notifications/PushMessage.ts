@@ -39,7 +39,9 @@ export const pushMessageOf = (
     extractor_finished: () => nameOf("planet_id"),
     mail_received: () => String(data["subject"] ?? "").slice(0, 100),
     killmail_matched: () =>
-      [data["alerts"]].flat().join(", ").slice(0, 200) || `Killmail ${String(data["killmail_id"])}`
+      `${String(data["alert"])}: ${nameOf("ship_type_id")} in ${nameOf("solar_system_id")}, ${
+        iskIn(data["total_value"])
+      }`
   }
   const pilot = character_id === null ? undefined : names.get(character_id)
   const line = lines[kind]()
@@ -50,4 +52,11 @@ export const pushMessageOf = (
     android: { priority: "HIGH", ttl: `${usefulMillis / 1000}s` },
     apns: { headers: { "apns-priority": "10" } }
   }
+}
+
+/** `1.2bn ISK`, as pilots say it. */
+const iskIn = (value: unknown): string => {
+  const isk = Number(value)
+  const [divisor, unit] = isk >= 1e9 ? [1e9, "bn"] : isk >= 1e6 ? [1e6, "m"] : [1e3, "k"]
+  return `${(isk / divisor).toFixed(1)}${unit} ISK`
 }

@@ -48,7 +48,7 @@ const owner = Effect.gen(function*() {
         character_id: null,
         kind,
         subject: String(killmail_id),
-        data: { killmail_id, alerts: ["Home"] }
+        data: { killmail_id, alert: "Home", ship_type_id: 1, solar_system_id: 2, total_value: 1.25e9 }
       }])
     ).pipe(Effect.provide(context))
   const becomes = (status: string) =>
@@ -84,8 +84,8 @@ layer(World.layer, { excludeTestServices: true, timeout: 60_000 })("a device", (
       yield* becomes("sent")
       const messages = sentTo(sandbox, device)
       assert.strictEqual(messages.length, 1)
-      assert.deepStrictEqual(messages[0]!.notification, { title: "Killmail", body: "Home" })
-      assert.deepStrictEqual(JSON.parse(messages[0]!.data["facts"]!), { alerts: ["Home"], killmail_id: 1 })
+      assert.deepStrictEqual(messages[0]!.notification, { title: "Killmail", body: "Home: 1 in 2, 1.3bn ISK" })
+      assert.include(JSON.parse(messages[0]!.data["facts"]!), { alert: "Home", killmail_id: 1 })
     }))
 
   it.effect("is forgotten once its app was removed", () =>
