@@ -6,7 +6,7 @@ import { JobQueue } from "../../src/jobs/JobQueue.ts"
 import { SyncUserKillmails } from "../../src/own-killmails/SyncUserKillmails.ts"
 import { pilotOf } from "../../src/sandbox/People.ts"
 import type { Sandbox } from "../../src/sandbox/Sandbox.ts"
-import { makeBrowser, signInWith } from "../support/Browser.ts"
+import { type Browser, makeBrowser, signInWith } from "../support/Browser.ts"
 import { mailOf, withVictim } from "../support/Mails.ts"
 import { stoppableDaemon } from "../support/StoppableDaemon.ts"
 import { eventually, manualSandbox, migratedDatabase } from "../support/TestDaemon.ts"
@@ -53,7 +53,7 @@ export const happen = Effect.fnUntraced(function*(...killmails: ReadonlyArray<Ki
   for (const killmail of killmails) sandbox.knowToEsi(killmail)
 })
 
-export const signIn = Effect.fnUntraced(function*(pilot: Pilot, browser = makeBrowser(), query = "") {
+export const signIn = Effect.fnUntraced(function*(pilot: Pilot, browser: Browser = makeBrowser(), query = "") {
   const { url } = yield* OwnWorld
   yield* signInWith(browser, url, pilot.character, query)
   return browser

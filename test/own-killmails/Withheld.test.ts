@@ -129,9 +129,13 @@ layer(OwnWorld.layer(), { excludeTestServices: true, timeout: 60_000 })("a killm
     Effect.gen(function*() {
       const { url } = yield* OwnWorld
       const { browser, pilot } = yield* withheld(0)
-      assert.strictEqual((yield* holdBack(browser, nextPilot(), 1)).status, 404)
-      assert.strictEqual((yield* holdBack(browser, pilot, 73)).status, 400)
-      const path = `${url}/api/v1/me/corporations/${pilot.corporation}/killmail-privacy`
-      assert.strictEqual((yield* browser.send("PUT", path, { held_back_hours: 1 })).status, 403)
+      const statusOf = (path: string, hours: number) =>
+        Effect.map(
+          browser.send("PUT", `${url}/api/v1/me/${path}/killmail-privacy`, { held_back_hours: hours }),
+          ({ status }) => status
+        )
+      assert.strictEqual(yield* statusOf(`characters/${nextPilot().character}`, 1), 404)
+      assert.strictEqual(yield* statusOf(`characters/${pilot.character}`, 73), 400)
+      assert.strictEqual(yield* statusOf(`corporations/${pilot.corporation}`, 1), 403)
     }))
 })
