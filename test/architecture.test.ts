@@ -144,6 +144,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "own-killmails",
     "history",
     "broadcast",
+    "webhooks",
     "api",
     "sandbox",
     "Jobs",

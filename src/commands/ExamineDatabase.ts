@@ -10,13 +10,14 @@ import { databaseFacts } from "../store/DatabaseFacts.ts"
 import { FeedStore } from "../store/FeedStore.ts"
 import { Maintenance } from "../store/Maintenance.ts"
 import { UserTokens } from "../store/UserTokens.ts"
+import { Webhooks } from "../store/Webhooks.ts"
 import { examineTokens } from "./ExamineTokens.ts"
 import { fault, type Finding, well } from "./Finding.ts"
 
 /** Milliseconds that two clocks may differ: leases and budgets are reckoned by both. */
 const mostDrift = 2000
 /** Connections of one daemon: its stores, its pools of jobs, its listeners. */
-const connectionsOfOne = 40
+const connectionsOfOne = 46
 /** Days that months are made ahead of at least, while the job that makes them runs. */
 const leastDays = 30
 /** Milliseconds. */
@@ -36,6 +37,7 @@ export const examineDatabase = Effect.gen(function*() {
     JobQueue.layer,
     Maintenance.layer,
     UserTokens.layer,
+    Webhooks.layer,
     EncryptionKeys.layer
   ).pipe(Layer.provideMerge(server))
   return yield* examineServer(url.value).pipe(

@@ -79,6 +79,8 @@ const jobs = SqlClient.SqlClient.use((sql) =>
 const progress = SqlClient.SqlClient.use((sql) =>
   Effect.map(sql<{ at: number }>`select sequence::int as at from matching_progress`, ([row]) => row!.at)
 )
+const told = (userId: string) =>
+  Notifications.use(({ list }) => list(userId, { statuses: notificationStatuses, before: undefined, limit: 10 }))
 const idOf = ({ killmail_id }: Killmail) => killmail_id
 
 /** Until nothing is left. */
@@ -192,10 +194,6 @@ describe("what is published", () => {
         yield* sql`update user_settings set notify_killmails = false where user_id = ${bob!}::uuid`
         yield* publish([nextMail()])
         yield* matchSome
-        const told = (userId: string) =>
-          Notifications.use(({ list }) =>
-            list(userId, { statuses: notificationStatuses, before: undefined, limit: 10 })
-          )
         const [notification, ...others] = yield* told(alice!)
         assert.isTrue(others.every(({ data }) => data["killmail_id"] !== mail.killmail_id))
         assert.deepInclude(notification!.data, { killmail_id: mail.killmail_id, solar_system_id: mail.solar_system_id })

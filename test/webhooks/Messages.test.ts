@@ -76,6 +76,8 @@ const facts = {
 const told = (filter: Filter = {}, more: Partial<KillmailRow> = {}, known: ReadonlyMap<number, string> = names) =>
   reportOf({ row: { ...row, ...more }, names: known, facts, filter, publicUrl: new URL("https://kb.example.org") })
 
+const sideOf = (filter: Filter) => told(filter).side
+
 /** What the sandbox's judge, who knows the services' limits, says of it. */
 const faultsOf = (kind: "discord" | "slack", message: unknown) => {
   const judge = makeJudge()
@@ -115,7 +117,6 @@ describe("a message about a killmail", () => {
   })
 
   it("is coloured by whom the filter names", () => {
-    const sideOf = (filter: Filter) => told(filter).side
     assert.strictEqual(sideOf({ alliance: [99_000_001] }), "loss")
     assert.strictEqual(sideOf({ corporation: [98_000_002] }), "kill")
     assert.strictEqual(sideOf({ corporation: [98_000_002], role: "attacker" }), "kill")

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { WebhookFormat } from "../../src/store/Webhooks.ts"
 import { pauseAfter, verdictOf } from "../../src/webhooks/Verdict.ts"
 
 const answer = (status: number, text = "", headers: Readonly<Record<string, string>> = {}) => ({
@@ -7,9 +8,14 @@ const answer = (status: number, text = "", headers: Readonly<Record<string, stri
   headers
 })
 
+const tagOf = (format: WebhookFormat, status: number) => verdictOf(format, answer(status))._tag
+const millisOf = (text: string, headers: Readonly<Record<string, string>> = {}) => {
+  const verdict = verdictOf("discord", answer(429, text, headers))
+  return verdict._tag === "Wait" ? [verdict.millis, verdict.scope] : []
+}
+
 describe("an answer", () => {
   it("says whether to send again, to wait, or to stop, by its status and format", () => {
-    const tagOf = (format: "discord" | "slack" | "json", status: number) => verdictOf(format, answer(status))._tag
     const expected = {
       discord: {
         200: "Delivered",
@@ -40,10 +46,6 @@ describe("an answer", () => {
   })
 
   it("says how long to wait in its body, or in its header, and no longer than an hour", () => {
-    const millisOf = (text: string, headers: Readonly<Record<string, string>> = {}) => {
-      const verdict = verdictOf("discord", answer(429, text, headers))
-      return verdict._tag === "Wait" ? [verdict.millis, verdict.scope] : []
-    }
     assert.deepStrictEqual(millisOf("{\"retry_after\":0.527,\"global\":false}"), [527, "webhook"])
     assert.deepStrictEqual(millisOf("{\"retry_after\":2,\"global\":true}"), [2000, "host"])
     assert.deepStrictEqual(millisOf("", { "retry-after": "3", "x-ratelimit-scope": "global" }), [3000, "host"])
