@@ -4,11 +4,13 @@ import { stoppableDaemon } from "../support/StoppableDaemon.ts"
 import { manualSandbox, migratedDatabase } from "../support/TestDaemon.ts"
 
 const operators = ["POST /api/v1/killmails", "PUT /api/v1/character-groups/{id}", "GET /api/v1/queue"]
+const operatorsOwn = /^\w+ \/api\/v1\/webhooks(\/.+)?$/
 /** Who is signed in may ask these of itself. */
 const users = /^\w+ \/api\/v1\/(me(\/.+)?|auth\/sign-out)$/
 
 /** Who may ask it; all that is neither, everybody may. */
-const roleOf = (name: string) => operators.includes(name) ? "operator" : users.test(name) ? "user" : "public"
+const roleOf = (name: string) =>
+  operators.includes(name) || operatorsOwn.test(name) ? "operator" : users.test(name) ? "user" : "public"
 
 interface Operation {
   readonly security?: ReadonlyArray<object>
