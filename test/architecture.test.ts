@@ -189,6 +189,8 @@ const importViolations = (path: string, code: string): ReadonlyArray<string> => 
       if (room === "domain" && !/^effect(\/|$)/.test(specifier) && specifier !== "node:crypto") {
         return [`${path} is to be pure, but imports ${specifier}`]
       }
+      // All of it takes as long to load as the rest of a daemon: it brings clients of Redis, clusters and more.
+      if (specifier === "@effect/platform-node") return [`${path} imports all of ${specifier}, not a module of it`]
       return specifier === "pg" && !driverRooms.has(room) && !driverElsewhere.has(path)
         ? [`${path} imports the driver pg`]
         : []
@@ -293,6 +295,7 @@ describe("the test of the architecture", () => {
     ],
     ["src/store/Rows.ts", "const later = import(\"../api/Api.ts\")", "store may not import api"],
     ["src/sandbox/World.ts", "import { version } from \"../Settings.ts\"", "sandbox may not import Settings"],
+    ["src/api/Server.ts", "import { NodeHttpServer } from \"@effect/platform-node\"", "imports all of"],
     ["src/api/Handlers.ts", "import { Pool } from \"pg\"", "imports the driver pg"],
     ["src/feeds/Feed.ts", "const rows = sql<{ id: number }>`select 1`", "speaks SQL outside the store"],
     ["src/market/Prices.ts", "export const a = 1", "is in no room of the table"],

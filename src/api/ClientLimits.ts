@@ -2,7 +2,7 @@
  * What one client may ask of this replica: so many requests a minute, and so many at a time. Whoever is on this machine, and the
  * operator, may ask without a limit.
  */
-import { NodeHttpServerRequest } from "@effect/platform-node"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Context, Effect, Layer } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { EventEmitter } from "node:events"

@@ -1,5 +1,5 @@
 /** What the tests of `esi` share: a killmail, answers, and a world of a database, a server and any number of replicas. */
-import { NodeHttpClient } from "@effect/platform-node"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"

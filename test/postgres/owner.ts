@@ -1,5 +1,5 @@
 /** A daemon in little, for the tests to kill: `node owner.ts DIRECTORY`. Prints the URL; on SIGINT asks once more, then ends. */
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Effect } from "effect"
 import { Client } from "pg"
 import * as EmbeddedPostgres from "../../src/postgres/EmbeddedPostgres.ts"
