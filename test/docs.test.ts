@@ -10,6 +10,7 @@ import { KillmailListsApi } from "../src/api/KillmailListsApi.ts"
 import { KillmailsApi } from "../src/api/KillmailsApi.ts"
 import { MeApi } from "../src/api/MeApi.ts"
 import { NotificationsApi } from "../src/api/NotificationsApi.ts"
+import { OwnKillmailsApi } from "../src/api/OwnKillmailsApi.ts"
 import { SettingsApi } from "../src/api/SettingsApi.ts"
 import { StatisticsApi } from "../src/api/StatisticsApi.ts"
 import { SystemApi } from "../src/api/SystemApi.ts"
@@ -80,6 +81,8 @@ const endpoints: Readonly<Record<string, Schema.Codec<unknown, unknown>>> = {
   sessions: answerOf(MeApi.endpoints["sessions"]!),
   industry: answerOf(CharacterDataApi.endpoints["industry"]!),
   changes: answerOf(CharacterDataApi.endpoints["changes"]!),
+  "own-characters": answerOf(OwnKillmailsApi.endpoints["characters"]!),
+  "own-killmails": answerOf(OwnKillmailsApi.endpoints["killmails"]!),
   settings: answerOf(SettingsApi.endpoints["settings"]!),
   notifications: answerOf(NotificationsApi.endpoints["notifications"]!),
   unread: answerOf(NotificationsApi.endpoints["unread"]!),
@@ -105,6 +108,7 @@ describe("the examples", () => {
         SystemApi,
         AuthApi,
         MeApi,
+        OwnKillmailsApi,
         CharacterDataApi,
         SettingsApi,
         NotificationsApi,

@@ -124,6 +124,8 @@ export class Users extends Context.Service<Users, {
             insert into user_characters (character_id, user_id, name, owner_hash)
             values (${id}, ${user}::uuid, ${name}, ${ownerHash})
             on conflict (character_id) do update set name = excluded.name`
+          // It may have become a director since.
+          yield* sql`delete from corporation_refusals where character_id = ${id}`
           return Option.some(user)
         },
         (transaction) => sql.withTransaction(transaction)

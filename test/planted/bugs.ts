@@ -849,5 +849,30 @@ export const bugs: ReadonlyArray<Bug> = [
       "yield* Effect.succeed(until)"
     ]],
     caughtBy: ["test/store/StatisticsStore.test.ts", "are what the killmails say, whatever happened before"]
+  },
+  // Pilots' own killmails.
+  {
+    name: "what is held back announced",
+    breaks: "a corporation's losses are told to the world while its fleet is still out",
+    file: "src/store/KillmailStore.ts",
+    changes: [["isNews(mail) && !withheld.has(mail.killmail.killmail_id)", "isNews(mail)"]],
+    caughtBy: ["test/own-killmails/Withheld.test.ts", "is shown to its pilot alone, until its time has come"]
+  },
+  {
+    name: "released by its id",
+    breaks: "whoever guesses the number of a killmail makes it public, and learns its hash",
+    file: "src/store/FeedStore.ts",
+    changes: [["withheld === undefined || withheld.hasHash", "withheld === undefined || !withheld.hasHash"]],
+    caughtBy: ["test/own-killmails/Withheld.test.ts", "is released by whoever has its hash, and by nobody else"]
+  },
+  {
+    name: "pilot's list asked for too soon",
+    breaks: "CCP bans the application for going around the cache",
+    file: "src/store/KillmailLists.ts",
+    changes: [[
+      "list.fresh_until <= now() and (${isAsked} or list.next_at <= now())",
+      "(${isAsked} or list.next_at <= now())"
+    ]],
+    caughtBy: ["test/own-killmails/SyncUserKillmails.test.ts", "is not asked for before ESI's answer has expired"]
   }
 ]
