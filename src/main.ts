@@ -22,6 +22,7 @@ const commands = {
   "check-data": () => import("./commands/CheckData.ts").then(({ checkDataCommand }) => checkDataCommand),
   statistics: () => import("./commands/Statistics.ts").then(({ statistics }) => statistics),
   keys: () => import("./commands/Keys.ts").then(({ keys }) => keys),
+  seed: () => import("./commands/Seed.ts").then(({ seed }) => seed),
   "database-url": () => import("./commands/DatabaseUrl.ts").then(({ databaseUrl }) => databaseUrl),
   restored: () => import("./commands/Schema.ts").then(({ restored }) => restored),
   benchmark: () => import("./commands/Benchmark.ts").then(({ benchmark }) => benchmark)
