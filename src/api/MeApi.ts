@@ -6,6 +6,7 @@ import { DeviceType, PushToken } from "./AuthApi.ts"
 import { Alert, Notification } from "./NotificationsApi.ts"
 import { Chosen } from "./SettingsApi.ts"
 import { idParams, listOf, Uuid } from "./Shapes.ts"
+import { Webhook } from "./WebhooksApi.ts"
 
 const OptionalTime = Schema.NullOr(Schema.String)
 
@@ -53,7 +54,8 @@ const Export = Schema.Struct({
     Schema.Struct({ character_id: Schema.Int, kind: Schema.String, synced_at: OptionalTime, data: Schema.Json })
   ),
   notifications: Schema.Array(Notification),
-  alerts: Schema.Array(Alert)
+  alerts: Schema.Array(Alert),
+  webhooks: Schema.Array(Webhook)
 }).annotate({ identifier: "Export" })
 
 const Left = Schema.Struct({

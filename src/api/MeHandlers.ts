@@ -10,12 +10,14 @@ import { Notifications, notificationStatuses } from "../store/Notifications.ts"
 import { Sessions } from "../store/Sessions.ts"
 import { type User, type UserCharacter, Users } from "../store/Users.ts"
 import { UserSettings } from "../store/UserSettings.ts"
+import { Webhooks } from "../store/Webhooks.ts"
 import { Api } from "./Api.ts"
 import { Conflict, CurrentVisitor, NotFound } from "./ApiErrors.ts"
 import { shownAlert, shownNotification } from "./NotificationsHandlers.ts"
 import { ownOrigin } from "./OwnOrigin.ts"
 import { withoutSession } from "./SessionCookies.ts"
 import { databaseAway, unavailable } from "./Unavailable.ts"
+import { shownWebhook } from "./WebhooksHandlers.ts"
 
 export const MeHandlers = HttpApiBuilder.group(
   Api,
@@ -29,6 +31,7 @@ export const MeHandlers = HttpApiBuilder.group(
     const characterData = yield* CharacterData
     const notifications = yield* Notifications
     const alerts = yield* KillmailAlerts
+    const webhooks = yield* Webhooks
 
     const me = Effect.gen(function*() {
       const { userId } = yield* CurrentVisitor
@@ -72,7 +75,8 @@ export const MeHandlers = HttpApiBuilder.group(
             data: row.data
           })),
           notifications: (yield* unavailable(notifications.list(userId, all))).map(shownNotification),
-          alerts: (yield* unavailable(alerts.list(userId))).map(shownAlert)
+          alerts: (yield* unavailable(alerts.list(userId))).map(shownAlert),
+          webhooks: (yield* unavailable(webhooks.list(userId))).map(shownWebhook)
         }
       }),
       leave: Effect.fnUntraced(

@@ -29,7 +29,7 @@ const shape = {
   delivered_at: Schema.NullOr(Schema.String).annotate({ description: "When it was told of a killmail last" }),
   waiting: Schema.Int.annotate({ description: "Killmails that it is still to be told of" })
 }
-const Webhook = Schema.Struct(shape).annotate({ identifier: "Webhook" })
+export const Webhook = Schema.Struct(shape).annotate({ identifier: "Webhook" })
 
 const Created = Schema.Struct({
   ...shape,

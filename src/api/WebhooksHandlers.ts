@@ -71,7 +71,7 @@ const makeAnswers = Effect.gen(function*() {
       return yield* new Conflict({ detail: `You have ${most} webhooks, which is all that you may have.` })
     }
     const made = Option.getOrThrow(yield* unavailable(webhooks.find(owner, id)))
-    return { ...shown(made), secret: secret && Redacted.value(secret) }
+    return { ...shownWebhook(made), secret: secret && Redacted.value(secret) }
   })
 
   const change = Effect.fnUntraced(function*(owner: Owner, id: string, { is_enabled, filter, name, url }: Change) {
@@ -84,7 +84,7 @@ const makeAnswers = Effect.gen(function*() {
       ...(is_enabled === undefined ? {} : { is_enabled }),
       ...(target === undefined ? {} : { target })
     }))
-    return shown(yield* found(owner, id))
+    return shownWebhook(yield* found(owner, id))
   })
 
   /** It stays the same when the address changes. */
@@ -143,9 +143,9 @@ const makeAnswers = Effect.gen(function*() {
 
   return {
     list: (owner: Owner) =>
-      Effect.map(unavailable(webhooks.list(owner)), (rows) => ({ data: rows.map(shown), next_cursor: null })),
+      Effect.map(unavailable(webhooks.list(owner)), (rows) => ({ data: rows.map(shownWebhook), next_cursor: null })),
     create,
-    get: (owner: Owner, id: string) => Effect.map(found(owner, id), shown),
+    get: (owner: Owner, id: string) => Effect.map(found(owner, id), shownWebhook),
     change,
     remove: Effect.fnUntraced(function*(owner: Owner, id: string) {
       yield* found(owner, id)
@@ -192,7 +192,7 @@ const notSent = (error: SendError) => {
   }
 }
 
-const shown = ({ created_at, delivered_at, origin, ...webhook }: Webhook) => ({
+export const shownWebhook = ({ created_at, delivered_at, origin, ...webhook }: Webhook) => ({
   ...webhook,
   url: `${origin}/…`,
   created_at: created_at.toISOString(),
