@@ -874,5 +874,37 @@ export const bugs: ReadonlyArray<Bug> = [
       "(${isAsked} or list.next_at <= now())"
     ]],
     caughtBy: ["test/own-killmails/SyncUserKillmails.test.ts", "is not asked for before ESI's answer has expired"]
+  },
+  // Webhooks.
+  {
+    name: "jobs beside the transaction",
+    breaks: "after a crash a channel is told twice of some killmails, or never of them",
+    file: "src/store/WebhookDeliveries.ts",
+    changes: [["sql.withTransaction(Effect.gen(function*() {", "(Effect.gen(function*() {"]],
+    caughtBy: ["test/webhooks/MatchKillmails.test.ts", "is told once: when the jobs cannot be added nothing is"]
+  },
+  {
+    name: "any address but this machine's",
+    breaks: "whoever has a webhook reads the cloud's metadata, and the keys in them",
+    file: "src/webhooks/WebhookUrl.ts",
+    changes: [["address.range() === \"unicast\"", "address.range() !== \"loopback\""]],
+    caughtBy: ["test/webhooks/WebhookUrl.test.ts", "is refused when it is"]
+  },
+  {
+    name: "first address looked at alone",
+    breaks: "a name with two addresses leads into the daemon's own network",
+    file: "src/webhooks/WebhookClient.ts",
+    changes: [["addresses.find((address)", "addresses.slice(0, 1).find((address)"]],
+    caughtBy: ["test/webhooks/WebhookClient.test.ts", "goes nowhere when any address of its name is not public"]
+  },
+  {
+    name: "waiting costs a try",
+    breaks: "a busy channel of Discord loses killmails, as its limits use up all tries",
+    file: "src/webhooks/DeliverWebhook.ts",
+    changes: [[
+      "return later(key, delivery, verdict.millis)",
+      "return failed(key, delivery, \"it answered 429\", httpStatus)"
+    ]],
+    caughtBy: ["test/webhooks/Webhooks.test.ts", "waits as long as it is told to, which costs no try"]
   }
 ]
