@@ -5,7 +5,11 @@ import type { Notification, NotificationKind } from "../store/Notifications.ts"
 export interface PushMessage {
   readonly notification: { readonly title: string; readonly body: string }
   readonly data: Readonly<Record<string, string>>
-  readonly android: { readonly priority: "HIGH"; readonly ttl: string }
+  readonly android: {
+    readonly priority: "HIGH"
+    readonly ttl: string
+    readonly notification: { readonly tag: string }
+  }
   readonly apns: { readonly headers: Readonly<Record<string, string>> }
 }
 
@@ -49,8 +53,9 @@ export const pushMessageOf = (
   return {
     notification: { title: titles[kind], body: pilot === undefined ? line : `${pilot}: ${line}` },
     data: { notification_id: id, kind, facts: facts.length <= mostFacts ? facts : "{}" },
-    android: { priority: "HIGH", ttl: `${usefulMillis / 1000}s` },
-    apns: { headers: { "apns-priority": "10" } }
+    // One that is told twice, as a process died before it was noted, takes its own place on the device.
+    android: { priority: "HIGH", ttl: `${usefulMillis / 1000}s`, notification: { tag: id } },
+    apns: { headers: { "apns-priority": "10", "apns-collapse-id": id } }
   }
 }
 

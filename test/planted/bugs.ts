@@ -906,5 +906,40 @@ export const bugs: ReadonlyArray<Bug> = [
       "return failed(key, delivery, \"it answered 429\", httpStatus)"
     ]],
     caughtBy: ["test/webhooks/Webhooks.test.ts", "waits as long as it is told to, which costs no try"]
+  },
+  // Pilots' data, and what they are told.
+  {
+    name: "another pilot's data shown",
+    breaks: "whoever knows the id of a character reads its mail and its orders",
+    file: "src/store/CharacterData.ts",
+    changes: [[
+      "= ${BigInt(characterId)} and user_id = ${userId}::uuid`,\n          ([row])",
+      "= ${BigInt(characterId)} and ${userId}::uuid is not null`,\n          ([row])"
+    ]],
+    caughtBy: ["test/walk/CharacterData.test.ts", "is kept as it changes, within every limit and cache, and told once"]
+  },
+  {
+    name: "order judged too soon",
+    breaks: "a pilot who cancels an order is told that it was filled",
+    file: "src/character-data/Orders.ts",
+    changes: [[
+      "gone.filter(({ gone_at }) => gone_at > toldAt)",
+      "gone.filter(({ gone_at }) => gone_at < 0 && toldAt < 0)"
+    ]],
+    caughtBy: ["test/character-data/Orders.test.ts", "is not judged before ESI's history is newer than its absence"]
+  },
+  {
+    name: "settings not asked",
+    breaks: "who wants to hear of no mail is woken by each",
+    file: "src/store/Notifications.ts",
+    changes: [["news.kind))::boolean", "news.kind))::boolean is not null"]],
+    caughtBy: ["test/store/Notifications.test.ts", "are those that the user's settings allow"]
+  },
+  {
+    name: "device told after its app was removed",
+    breaks: "Google blocks a sender that goes on sending to nobody",
+    file: "src/store/Sessions.ts",
+    changes: [["and push_token = ${pushToken}`", "and push_token = ${pushToken} and false`"]],
+    caughtBy: ["test/notifications/DeliverPush.test.ts", "is forgotten once its app was removed"]
   }
 ]

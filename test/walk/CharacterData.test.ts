@@ -47,6 +47,7 @@ describe("what ESI tells of a pilot's character", () => {
         const { context, sandbox, url } = yield* world
         const browser = makeBrowser()
         yield* signInWith(browser, url, pilot)
+        yield* signInWith(makeBrowser(), url, other)
         yield* Effect.gen(function*() {
           const sql = yield* SqlClient.SqlClient
           yield* eventually(told, (changes) => wanted.every((change) => changes.has(change)))
