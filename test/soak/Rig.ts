@@ -82,6 +82,7 @@ export const start = Effect.fnUntraced(
     const context = yield* Layer.build(Database.layer(Redacted.make(databaseUrl), "soak"))
     return {
       sql: Context.get(context, SqlClient.SqlClient),
+      url: `http://127.0.0.1:${port}`,
       sandbox,
       toPostgres,
       toUpstreams,
