@@ -2,9 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { createHash } from "node:crypto"
+import type { Reply } from "../../src/sandbox/Faults.ts"
 import { pilotOf } from "../../src/sandbox/People.ts"
 import type { Sandbox } from "../../src/sandbox/Sandbox.ts"
 import { killmailOf } from "../../src/sandbox/World.ts"
+import { Notifications } from "../../src/store/Notifications.ts"
 import { makeBrowser, signInWith } from "../support/Browser.ts"
 import { otlpReceiver } from "../support/LocalServer.ts"
 import { stoppableDaemon } from "../support/StoppableDaemon.ts"
@@ -165,6 +167,89 @@ describe("a secret", () => {
         assert.notInclude(places.log, "code=")
         // With such a schedule ESI is asked again too soon.
         assert.deepStrictEqual(sandbox.violations().filter(({ upstream }) => upstream !== "esi"), [])
+      }),
+    120_000
+  )
+
+  it.live(
+    "of a device is in the table of sessions alone, and Google's are nowhere, whatever Google answers",
+    () =>
+      Effect.gen(function*() {
+        const log = yield* heardLog
+        const traces = yield* otlpReceiver
+        const sandbox = yield* manualSandbox({ speed: 1 })
+        const account = sandbox.fcm.account()
+        const { url: databaseUrl } = yield* migratedDatabase
+        const { context, stop, url } = yield* stoppableDaemon(databaseUrl, sandbox, {
+          KILLMAILD_FCM_ACCOUNT: account,
+          KILLMAILD_FEEDS: "",
+          KILLMAILD_LOG_LEVEL: "debug",
+          OTEL_EXPORTER_OTLP_ENDPOINT: traces.url
+        })
+        const given = new Set<string>()
+        const answers: Array<Reply> = [
+          {
+            status: 400,
+            headers: { "content-type": "application/json" },
+            body: `{"error":{"message":"device-canary"}}`
+          },
+          { status: 403, body: "<html>device-canary</html>" },
+          { status: 503, headers: { "retry-after": "0" }, body: "device-canary" }
+        ]
+        sandbox.intercept(({ body, path }) => {
+          if (path === "/token") {
+            given.add(new URLSearchParams(body).get("assertion")!)
+            return {
+              alter: (answer) => {
+                given.add((JSON.parse(answer) as { readonly access_token: string }).access_token)
+                return answer
+              }
+            }
+          }
+          return path.endsWith("messages:send") ? answers.shift() : undefined
+        })
+
+        const browser = makeBrowser()
+        yield* signInWith(browser, url, first)
+        const device = { device_type: "ios", push_token: "device-canary" }
+        yield* browser.send("PUT", `${url}/api/v1/me/sessions/this`, device)
+        const user_id = String((yield* browser.go(`${url}/api/v1/me`)).json["id"])
+        const tell = (subject: string) =>
+          Notifications.use(({ add }) =>
+            add([{ user_id, character_id: null, kind: "killmail_matched", subject, data: { alert: "Home" } }])
+          )
+        const sent = (count: number) =>
+          eventually(
+            (sql) => sql`select from notifications where status = 'sent'`,
+            (rows) => rows.length === count
+          )
+        yield* Effect.andThen(tell("1"), sent(1)).pipe(Effect.provide(context))
+        sandbox.fcm.expireTokens()
+        yield* Effect.andThen(tell("2"), sent(2)).pipe(Effect.provide(context))
+        yield* browser.go(`${url}/api/v1/me/export`)
+
+        const metrics = yield* Effect.promise(async () => (await fetch(`${url}/metrics`)).text())
+        const tables = yield* Effect.provide(dump, context)
+        yield* stop
+        const lines = tables.split("\n")
+        const places = {
+          tables: lines.filter((line) => !line.startsWith("sessions ")).join("\n"),
+          log: log.lines.join(""),
+          traces: traces.bodies.join(""),
+          metrics,
+          addresses: sandbox.requests().map(({ path }) => path).join("\n")
+        }
+        assert.isAtLeast(given.size, 4)
+        assert.include(places.tables, "deliver_push:")
+        assert.isAbove(lines.filter((line) => line.includes("device-canary")).length, 0)
+        const { private_key } = JSON.parse(account) as { readonly private_key: string }
+        const key = private_key.split("\n")[1]!
+        for (const secret of ["device-canary", key, ...given]) {
+          for (const [place, text] of Object.entries(places)) {
+            assert.isFalse(text.includes(secret), `${secret.slice(0, 12)}… is in ${place}`)
+          }
+        }
+        assert.deepStrictEqual(sandbox.violations(), [])
       }),
     120_000
   )
