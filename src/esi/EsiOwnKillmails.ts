@@ -28,6 +28,8 @@ export interface ListPage {
 
 /** ESI's `x-rate-limit` of these routes; the cache time where no header tells one. */
 const [tokens, windowMillis, usualMillis] = [30, 15 * 60_000, 300_000]
+/** The times in headers are whole seconds. */
+const roundedMillis = 1000
 const groupOf = (name: string): TokenGroup => ({ name, limit: tokens, windowMillis })
 const routes = {
   character: { route: "/characters/{character_id}/killmails/recent", group: groupOf("char-killmail") },
@@ -66,7 +68,8 @@ export class EsiOwnKillmails extends Context.Service<EsiOwnKillmails, {
                   refs: refs?.map(({ killmail_hash, killmail_id }) => ({ killmail_id, hash: killmail_hash })),
                   etag,
                   pages: Number(pages ?? 1),
-                  freshMillis: readFreshness(answer.headers, yield* Clock.currentTimeMillis) ?? usualMillis
+                  freshMillis: (readFreshness(answer.headers, yield* Clock.currentTimeMillis) ?? usualMillis) +
+                    roundedMillis
                 }
               })
           )
