@@ -10,34 +10,24 @@ import * as Job from "../jobs/Job.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import { handle } from "../jobs/JobRunner.ts"
 import { Settings } from "../Settings.ts"
-import { CharacterData, type KnownAnswers } from "../store/CharacterData.ts"
+import { CharacterData } from "../store/CharacterData.ts"
 import { askerFor } from "./Asking.ts"
 import { industry } from "./Industry.ts"
 import type { AskError, Kind } from "./Kind.ts"
 import { mail } from "./Mail.ts"
 import { orders } from "./Orders.ts"
+import { dueIn } from "./Pace.ts"
 import { planets } from "./Planets.ts"
 import { skills } from "./Skills.ts"
 
-const minute = 60_000
-const hour = 60 * minute
-const day = 24 * hour
-
 /** Between two looks for what is due. */
-const lookMillis = minute / 2
+const lookMillis = 30_000
 /** Of one kind, in one look: what is left comes with the next. */
 const mostAtOnce = 5000
 /** Of one kind, over all replicas: each asks ESI a few questions. */
 const syncsAtOnce = 2
 /** A sync that came to no good end is due again after this. */
-const patienceMillis = hour / 4
-
-/** Who was not seen here for so long is asked for not more often than that. */
-const rests = [
-  { unseen: 30 * day, rest: day },
-  { unseen: day, rest: hour },
-  { unseen: hour, rest: 10 * minute }
-]
+const patienceMillis = 15 * 60_000
 
 const payload = Schema.Struct({ character_id: Schema.Int })
 type Payload = typeof payload.Type
@@ -64,12 +54,17 @@ const syncOf = <D>(kind: Kind<D>) => {
     const now = yield* Clock.currentTimeMillis
     const since = known.synced_at?.getTime() ?? now
     const changes = before === undefined ? [] : kind.changes(before, after, { characterId, since, until: now })
-    const rest = restFor(known.unseen_millis) / scheduleSpeed
-    const dueMillis = Math.max(freshFor(answers(), now), Math.min(rest, untilNext(kind.ends(after), now)))
+    const pace = { answers: answers(), ends: kind.ends(after), now, scheduleSpeed, unseenMillis: known.unseen_millis }
     const data = encode(after) as Schema.Json
     return {
       outcome: "synced",
-      changes: yield* store.keep(characterId, kind.name, { known, data, answers: answers(), changes, dueMillis })
+      changes: yield* store.keep(characterId, kind.name, {
+        known,
+        data,
+        answers: pace.answers,
+        changes,
+        dueMillis: dueIn(pace)
+      })
     }
   })
 
@@ -109,17 +104,6 @@ const queueCharacterData = handle(
 )
 
 export const handlers = [queueCharacterData, ...syncs.map(({ handler }) => handler)]
-
-/** Milliseconds; none for who was seen lately. */
-const restFor = (unseenMillis: number): number => rests.find(({ unseen }) => unseenMillis >= unseen)?.rest ?? 0
-
-/** Milliseconds until the first of ESI's answers may be another. */
-const freshFor = (answers: KnownAnswers, now: number): number =>
-  Math.max(0, Math.min(...Object.values(answers).map(({ fresh_until }) => fresh_until)) - now)
-
-/** Milliseconds until the next of these times is over; for ever, when there is none to come. */
-const untilNext = (times: ReadonlyArray<string>, now: number): number =>
-  Math.min(...times.map((time) => Date.parse(time) - now).filter((millis) => millis > 0), Number.MAX_SAFE_INTEGER)
 
 const explain = (error: AskError): Job.JobError => error._tag === "EsiError" ? explainEsi(error) : explainToken(error)
 

@@ -50,7 +50,7 @@ describe("what ESI tells of a pilot's character", () => {
         yield* signInWith(makeBrowser(), url, other)
         yield* Effect.gen(function*() {
           const sql = yield* SqlClient.SqlClient
-          yield* eventually(told, (changes) => wanted.every((change) => changes.has(change)))
+          yield* eventually(told, (changes) => wanted.every((change) => changes.has(change)), 120_000)
           const twice = yield* sql`
             select kind, subject from notifications group by user_id, kind, subject having count(*) > 1`
           assert.deepStrictEqual(twice, [])
@@ -94,7 +94,7 @@ describe("what ESI tells of a pilot's character", () => {
         )
         assert.isTrue(statuses.has(304))
       }),
-    120_000
+    180_000
   )
 
   it.live(
