@@ -4,6 +4,7 @@ import { SqlClient, type SqlError } from "effect/sql"
 import type { KillmailRef } from "../domain/Killmail.ts"
 import type { Day } from "../domain/Market.ts"
 import { pgColumn } from "./PgArray.ts"
+import { withheldIds } from "./WithheldKillmails.ts"
 
 /** A day of which killmails may be missing, because of what a feed did not tell, or by its count. */
 export interface Gap {
@@ -102,7 +103,8 @@ export class Gaps extends Context.Service<Gaps, {
                 case when stored = total and not is_recent then stored else (
                   select count(*)::integer from killmails
                   where killmail_time >= day::timestamp at time zone 'UTC'
-                    and killmail_time < (day + 1)::timestamp at time zone 'UTC')
+                    and killmail_time < (day + 1)::timestamp at time zone 'UTC'
+                    and killmail_id not in ${sql.literal(withheldIds)})
                 end as stored,
                 coalesce(day >= (select min(began_at at time zone 'UTC')::date from feed_cursors), false)
                   or exists (select from imports where imports.day = due.day and digest is not null) as kept
@@ -140,9 +142,8 @@ export class Gaps extends Context.Service<Gaps, {
               ${pgColumn(refs, (ref) => ref.killmail_id)}::bigint[],
               ${pgColumn(refs, (ref) => ref.key)}::text[]) as ref(id, key)
             left join graphile_worker._private_jobs jobs using (key)
-            where not exists (
-                select from killmail_ledger
-                where killmail_id = ref.id and (sequence is not null or visible_from <= now()))
+            where (not exists (select from killmail_ledger where killmail_id = ref.id)
+                or ref.id in ${sql.literal(withheldIds)})
               and not exists (
                 select from dead_letters letters
                 where task = 'ingest_killmail' and letters.key = ref.key and reason <> all(${passing}::text[]))`,

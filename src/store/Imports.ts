@@ -3,6 +3,7 @@ import { Context, Effect, Layer } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Day } from "../domain/Market.ts"
 import { pgJson, pgText } from "./PgText.ts"
+import { withheldIds } from "./WithheldKillmails.ts"
 
 /** An archive: whose, and of which day. */
 export interface ArchiveKey {
@@ -119,7 +120,8 @@ export class Imports extends Context.Service<Imports, {
           select note_entities(array(
               select killmail_id from killmails
               where killmail_time >= ${`${day}T00:00:00Z`}::timestamptz
-                and killmail_time < ${`${day}T00:00:00Z`}::timestamptz + interval '1 day')),
+                and killmail_time < ${`${day}T00:00:00Z`}::timestamptz + interval '1 day'
+                and killmail_id not in ${sql.literal(withheldIds)})),
             request_entities()`)
 
       const createNextIndex = (day: Day) =>

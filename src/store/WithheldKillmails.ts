@@ -12,6 +12,11 @@ export type HeldBackHours = number | null
 /** `visible_from` is when it becomes public, null for never. */
 export type OwnKillmail = KillmailRow & { readonly is_public: boolean; readonly visible_from: Date | null }
 
+/** Ids of all that are held back now; an index serves it. */
+export const withheldIds = `(
+  select killmail_id from killmail_ledger
+  where sequence is null and visible_from > stored_at and visible_from > now())`
+
 export class WithheldKillmails extends Context.Service<WithheldKillmails, {
   /** Whether the user may decide for the list: it is of their character, or of a corporation that one of them directs. */
   readonly mayDecide: (userId: string, list: ListKey) => Effect.Effect<boolean, SqlError.SqlError>

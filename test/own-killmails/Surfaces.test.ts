@@ -52,11 +52,18 @@ const name = Effect.fnUntraced(function*(mail: Mail, list: Mail["list"], hours: 
   yield* sql`select reconsider_withheld(array[${BigInt(killmail_id)}]::bigint[])`
 })
 
-const store = Effect.fnUntraced(function*(mail: Mail) {
+/** Some are named by a feed before they are stored. */
+const store = Effect.fnUntraced(function*(mail: Mail, isSighted = false) {
   yield* name(mail, mail.list, mail.hours)
+  if (isSighted) {
+    yield* SqlClient.SqlClient.use((sql) =>
+      sql`
+      insert into sightings (killmail_id, source) values (${BigInt(mail.killmail.killmail_id)}, 'evekill')`
+    )
+  }
   yield* KillmailStore.use(({ append }) => append([newKillmail(mail.killmail, { source: "esi_corporation" })]))
   mail.isStored = true
-  mail.isPublic = mail.hours === 0
+  mail.isPublic = mail.hours === 0 || isSighted
 })
 
 /** How a killmail that is held back becomes public; whether it does. */
@@ -194,7 +201,7 @@ describe("killmails that are held back", () => {
         yield* Effect.gen(function*() {
           for (let step = 0; step < steps; step++) {
             const mail = random.pick(mails)
-            if (!mail.isStored) yield* store(mail)
+            if (!mail.isStored) yield* store(mail, random.chance(0.2))
             else {
               const [releases, act] = random.pick(ways)
               yield* act(mail)
@@ -202,7 +209,7 @@ describe("killmails that are held back", () => {
             }
             yield* assertHidden(url, mails, publications())
           }
-          yield* Effect.forEach(mails.filter(({ isStored }) => !isStored), store)
+          yield* Effect.forEach(mails.filter(({ isStored }) => !isStored), (mail) => store(mail))
           yield* assertHidden(url, mails, publications())
         }).pipe(Effect.provide(context))
 

@@ -866,6 +866,13 @@ export const bugs: ReadonlyArray<Bug> = [
     caughtBy: ["test/own-killmails/Withheld.test.ts", "is released by whoever has its hash, and by nobody else"]
   },
   {
+    name: "held back, but counted",
+    breaks: "the count of a day tells of losses that are to be secret, and hides what is missing",
+    file: "src/store/Gaps.ts",
+    changes: [["and killmail_id not in ${sql.literal(withheldIds)})", ")"]],
+    caughtBy: ["test/store/Gaps.test.ts", "does not count what is held back"]
+  },
+  {
     name: "pilot's list asked for too soon",
     breaks: "CCP bans the application for going around the cache",
     file: "src/store/KillmailLists.ts",

@@ -55,6 +55,28 @@ describe.concurrent("a day that has fewer killmails here than at zKillboard", ()
       })
     ))
 
+  it.live("does not count what is held back, which is public once such a list names it", () =>
+    withGaps((gaps) =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        yield* listeningSince(3)
+        const day = dayOf(2)
+        yield* storeOne(1, day)
+        yield* sql`update killmail_ledger set sequence = null, visible_from = 'infinity'`
+        assert.strictEqual(yield* gaps.compare(new Map([[day, 1]])), 1)
+        assert.deepStrictEqual((yield* gaps.days).map(({ stored }) => stored), [0])
+
+        const killmail = changed(mailOf("gaps", 1), { killmail_time: `${day}T12:00:00Z` })
+        const ref = { killmail_id: killmail.killmail_id, hash: hashOf(killmail) }
+        const refs = [{ ...ref, key: keyOf(ref) }]
+        assert.deepStrictEqual([...(yield* gaps.missing(refs)).absent], [ref.killmail_id])
+        yield* FeedStore.use(({ hearFrom }) => hearFrom("zkillboard", [hearingOf("zkillboard", "repair", ref)]))
+        assert.deepStrictEqual([...(yield* gaps.missing(refs)).absent], [])
+        yield* gaps.compare(new Map([[day, 1]]))
+        assert.deepStrictEqual((yield* gaps.days).map(({ stored }) => stored), [1])
+      })
+    ))
+
   it.live("opens no second gap at the same count when its list was compared, and one when more come late", () =>
     withGaps((gaps) =>
       Effect.gen(function*() {
