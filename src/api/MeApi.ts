@@ -4,6 +4,7 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/ht
 import { Conflict, NotFound, SignedIn, Unavailable } from "./ApiErrors.ts"
 import { DeviceType, PushToken } from "./AuthApi.ts"
 import { Alert, Notification } from "./NotificationsApi.ts"
+import { KillmailList } from "./OwnKillmailsApi.ts"
 import { Chosen } from "./SettingsApi.ts"
 import { idParams, listOf, Uuid } from "./Shapes.ts"
 import { Webhook } from "./WebhooksApi.ts"
@@ -55,7 +56,8 @@ const Export = Schema.Struct({
   ),
   notifications: Schema.Array(Notification),
   alerts: Schema.Array(Alert),
-  webhooks: Schema.Array(Webhook)
+  webhooks: Schema.Array(Webhook),
+  killmail_lists: Schema.Array(KillmailList)
 }).annotate({ identifier: "Export" })
 
 const Left = Schema.Struct({

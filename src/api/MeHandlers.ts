@@ -6,6 +6,7 @@ import { AccessTokens } from "../accounts/AccessTokens.ts"
 import { Settings } from "../Settings.ts"
 import { CharacterData } from "../store/CharacterData.ts"
 import { KillmailAlerts } from "../store/KillmailAlerts.ts"
+import { KillmailLists } from "../store/KillmailLists.ts"
 import { Notifications, notificationStatuses } from "../store/Notifications.ts"
 import { Sessions } from "../store/Sessions.ts"
 import { type User, type UserCharacter, Users } from "../store/Users.ts"
@@ -14,6 +15,7 @@ import { Webhooks } from "../store/Webhooks.ts"
 import { Api } from "./Api.ts"
 import { Conflict, CurrentVisitor, NotFound } from "./ApiErrors.ts"
 import { shownAlert, shownNotification } from "./NotificationsHandlers.ts"
+import { shownList } from "./OwnKillmailsHandlers.ts"
 import { ownOrigin } from "./OwnOrigin.ts"
 import { withoutSession } from "./SessionCookies.ts"
 import { databaseAway, unavailable } from "./Unavailable.ts"
@@ -27,6 +29,7 @@ export const MeHandlers = HttpApiBuilder.group(
     const users = yield* Users
     const sessions = yield* Sessions
     const tokens = yield* AccessTokens
+    const lists = yield* KillmailLists
     const chosen = yield* UserSettings
     const characterData = yield* CharacterData
     const notifications = yield* Notifications
@@ -76,7 +79,8 @@ export const MeHandlers = HttpApiBuilder.group(
           })),
           notifications: (yield* unavailable(notifications.list(userId, all))).map(shownNotification),
           alerts: (yield* unavailable(alerts.list(userId))).map(shownAlert),
-          webhooks: (yield* unavailable(webhooks.list(userId))).map(shownWebhook)
+          webhooks: (yield* unavailable(webhooks.list(userId))).map(shownWebhook),
+          killmail_lists: (yield* unavailable(lists.statuses({ userId }))).map(shownList)
         }
       }),
       leave: Effect.fnUntraced(

@@ -14,7 +14,7 @@ const HeldBackHours = Schema.NullOr(Schema.Int.check(Schema.isBetween({ minimum:
   description: "Hours after the kill until its own list makes a killmail public: 0 at once, null never"
 })
 
-const KillmailList = Schema.Struct({
+export const KillmailList = Schema.Struct({
   kind: Schema.Literals(["character", "corporation"]),
   id: Schema.Int,
   read_at: Schema.NullOr(Schema.String).annotate({ description: "When ESI's list was read to its end" }),

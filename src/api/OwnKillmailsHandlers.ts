@@ -75,7 +75,7 @@ export const OwnKillmailsHandlers = HttpApiBuilder.group(
   })
 )
 
-const shownList = ({ failed, found, held_back, id, kind, known, new: added, next_at, read_at }: ListStatus) => ({
+export const shownList = ({ failed, found, held_back, id, kind, known, new: added, next_at, read_at }: ListStatus) => ({
   kind,
   id,
   read_at: read_at?.toISOString() ?? null,
