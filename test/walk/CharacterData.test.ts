@@ -8,13 +8,13 @@ import { eventually, manualSandbox, migratedDatabase } from "../support/TestDaem
 
 const [pilot, other] = [0, 1].map((number) => pilotOf("test", number).character) as [number, number]
 
-/** An hour of New Eden is 3.6 seconds; ours go as fast. */
+/** An hour of New Eden is 9 seconds, and of ours, too. */
 const world = Effect.gen(function*() {
-  const sandbox = yield* manualSandbox({ speed: 1000 })
+  const sandbox = yield* manualSandbox({ speed: 400 })
   const { url: databaseUrl } = yield* migratedDatabase
   const daemon = yield* stoppableDaemon(databaseUrl, sandbox, {
     KILLMAILD_FEEDS: "",
-    KILLMAILD_SCHEDULE_SPEED: "1000"
+    KILLMAILD_SCHEDULE_SPEED: "400"
   })
   return { sandbox, ...daemon }
 })
