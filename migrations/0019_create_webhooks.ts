@@ -44,7 +44,7 @@ export default Effect.gen(function*() {
       primary key (webhook_id, sequence),
       check ((ended_at is null) = (status = 'waiting'))
     )`
-  yield* sql`create index on webhook_deliveries (created_at) where status = 'waiting'`
+  yield* sql`create index on webhook_deliveries (webhook_id, sequence) where status = 'waiting'`
   yield* sql`create index on webhook_deliveries (ended_at)`
   yield* sql`comment on column webhook_deliveries.status is 'skipped: too many waited, or the webhook was disabled'`
 

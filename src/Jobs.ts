@@ -40,7 +40,7 @@ import { isLostConnection } from "./store/Database.ts"
 import { EveKill } from "./upstreams/EveKill.ts"
 import { EveRefClient } from "./upstreams/EveRefClient.ts"
 import { ZkbHistory } from "./upstreams/ZkbHistory.ts"
-import { deliverWebhook, inLanes } from "./webhooks/DeliverWebhook.ts"
+import { deliverWebhook } from "./webhooks/DeliverWebhook.ts"
 import * as MatchKillmails from "./webhooks/MatchKillmails.ts"
 import { WebhookClient } from "./webhooks/WebhookClient.ts"
 import { WebhookSender } from "./webhooks/WebhookSender.ts"
@@ -86,7 +86,7 @@ export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost
         { handlers: [ingestKillmail], concurrency: 2, fetchAhead: 0, recorded: false },
         { handlers: laterFor(settings), concurrency: 4, fetchAhead: 0, recorded: true },
         // Slow receivers hold up nobody else; what became of each message is in `webhook_deliveries`.
-        { handlers: [deliverWebhook], concurrency: inLanes.atOnce, fetchAhead: 0, recorded: false },
+        { handlers: [deliverWebhook], concurrency: 32, fetchAhead: 8, recorded: false },
         // Short ones, of which there are many: an import of a day is not to hold them up.
         { handlers: [...CharacterSync.handlers, deliverPush], concurrency: 4, fetchAhead: 0, recorded: true }
       ])

@@ -9,7 +9,7 @@ import { Settings } from "../Settings.ts"
 import { KillmailReader } from "../store/KillmailReader.ts"
 import { type Delivery, WebhookDeliveries } from "../store/WebhookDeliveries.ts"
 import { type Owner, type Webhook, type WebhookFormat, Webhooks } from "../store/Webhooks.ts"
-import { DeliverWebhook, inLanes } from "../webhooks/DeliverWebhook.ts"
+import { DeliverWebhook } from "../webhooks/DeliverWebhook.ts"
 import { makeSecret, openWebhook, sealWebhook } from "../webhooks/WebhookCipher.ts"
 import { type SendError, WebhookSender } from "../webhooks/WebhookSender.ts"
 import { readWebhookUrl } from "../webhooks/WebhookUrl.ts"
@@ -124,7 +124,7 @@ const makeAnswers = Effect.gen(function*() {
         sequence,
         killmail_id: row.killmail_id
       }))))
-      yield* unavailable(queue.addAll(DeliverWebhook, due, inLanes))
+      yield* unavailable(queue.addAll(DeliverWebhook, due))
       return {
         deliveries: due.length,
         next_after: page.length === mostReplayed ? page.at(-1)!.sequence : null

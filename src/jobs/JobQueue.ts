@@ -23,13 +23,13 @@ export class JobQueue extends Context.Service<JobQueue, {
     options?: { readonly delayMillis?: number; readonly priority?: number }
   ) => Effect.Effect<void, SqlError.SqlError>
   /**
-   * Adds many, but those that run already, of which over all replicas at most `atOnce` run at a time; and forgets how
-   * earlier ones of the same keys ended. Those of which `lane` is the same run one after another, in their order.
+   * Adds many, but those that run already, of which over all replicas at most `atOnce` run at a time, if that is told; and
+   * forgets how earlier ones of the same keys ended.
    */
   readonly addAll: <Payload>(
     job: Job<Payload>,
     payloads: ReadonlyArray<Payload>,
-    options: { readonly atOnce: number; readonly lane?: (payload: Payload) => number }
+    options?: { readonly atOnce?: number }
   ) => Effect.Effect<void, SqlError.SqlError>
   /** Of these keys, those whose jobs wait or run. */
   readonly present: (keys: ReadonlyArray<string>) => Effect.Effect<ReadonlySet<string>, SqlError.SqlError>
@@ -60,21 +60,20 @@ export class JobQueue extends Context.Service<JobQueue, {
             priority => ${options?.priority ?? tiers[job.tier]})`)
 
       // graphile-worker runs jobs of the same queue name one after another.
-      const addAll: JobQueue["Service"]["addAll"] = (job, payloads, { atOnce, lane }) =>
+      const addAll: JobQueue["Service"]["addAll"] = (job, payloads, { atOnce = null } = {}) =>
         sql.withTransaction(Effect.gen(function*() {
           const keys = payloads.map((payload) => job.key(payload) ?? null)
           yield* sql`delete from dead_letters where task = ${job.name} and key = any(${keys}::text[])`
           yield* sql`
           select count(*) from graphile_worker.add_jobs(array(
-            select (${job.name}, payload::json, queue, null, ${job.attempts}::smallint, key, ${
+            select (${job.name}, payload::json, ${job.name} || ' ' || place % ${atOnce}::bigint, null, ${job.attempts}::smallint, key, ${
             tiers[job.tier]
           }::smallint,
               null)::graphile_worker.job_spec
             from unnest(
               ${payloads.map((payload) => encode(job, payload))}::text[],
-              ${payloads.map((payload, index) => `${job.name} ${(lane?.(payload) ?? index) % atOnce}`)}::text[],
               ${keys}::text[]
-            ) as wanted(payload, queue, key)
+            ) with ordinality as wanted(payload, key, place)
             where not exists (
               select from graphile_worker._private_jobs jobs where jobs.key = wanted.key and locked_at is not null)))`
         }))

@@ -28,6 +28,8 @@ export interface DueDelivery extends SealedWebhook {
   readonly attempts: number
   /** Since it was to be sent, milliseconds. */
   readonly age_millis: number
+  /** How many killmails the webhook is to be told of before this one, and was not tried to be yet. */
+  readonly ahead: number
   readonly format: WebhookFormat
   readonly filter: Filter
 }
@@ -165,14 +167,21 @@ export class WebhookDeliveries extends Context.Service<WebhookDeliveries, {
       const ofKey = ({ sequence, webhook_id }: DeliveryKey) =>
         sql`webhook_id = ${webhook_id}::uuid and sequence = ${BigInt(sequence)}`
 
-      // A failed one comes again when the operator retries its dead letter.
+      // A failed one comes again when the operator retries its dead letter. What nobody tried for ten minutes has no job that
+      // is about to, so that nobody waits behind it.
       const find: WebhookDeliveries["Service"]["find"] = (key) =>
         Effect.map(
           sql<DueDelivery>`
             select killmail_id::float8 as killmail_id, attempts, format, filter, key_id, url, secret,
-              (extract(epoch from now() - webhook_deliveries.created_at) * 1000)::float8 as age_millis
-            from webhook_deliveries
-            join webhooks on webhooks.id = webhook_id
+              (extract(epoch from now() - mine.created_at) * 1000)::float8 as age_millis, ahead
+            from webhook_deliveries mine
+            join webhooks on webhooks.id = webhook_id,
+            lateral (
+              select count(*)::int as ahead
+              from webhook_deliveries other
+              where other.webhook_id = mine.webhook_id and other.sequence < mine.sequence and other.status = 'waiting'
+                and other.attempts = 0 and other.created_at > now() - interval '10 minutes'
+            ) as queue
             where ${ofKey(key)} and status in ('waiting', 'failed') and is_enabled`,
           ([row]) => Option.fromNullishOr(row)
         )

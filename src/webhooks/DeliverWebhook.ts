@@ -1,6 +1,7 @@
 /**
  * `deliver_webhook` tells one webhook of one killmail. It is told at least once: whoever dies between the receiver's answer
- * and the note of it tells it again, under the same id.
+ * and the note of it tells it again, under the same id. Those that come in a burst wait for their turn in the order in which
+ * they were published, as each looks at how many are ahead of it.
  */
 import { Effect, Metric, Option, Schema } from "effect"
 import type { KillmailRow } from "../domain/Document.ts"
@@ -12,7 +13,7 @@ import { Names } from "../store/Names.ts"
 import { type DeliveryKey, type DueDelivery, type Outcome, WebhookDeliveries } from "../store/WebhookDeliveries.ts"
 import type { WebhookFormat } from "../store/Webhooks.ts"
 import type { Verdict } from "./Verdict.ts"
-import { type SendError, WebhookSender } from "./WebhookSender.ts"
+import { budgets, type SendError, WebhookSender } from "./WebhookSender.ts"
 
 /** Milliseconds between two tries: 10 s, then twice as long each time; the last one comes an hour and a half later. */
 const retryAfter = (attempt: number) => 5000 * 2 ** attempt
@@ -31,13 +32,6 @@ export const DeliverWebhook = Job.make<DeliveryKey>({
 
 /** Milliseconds that a message waits for the names of pilots who are new here: ESI is asked within seconds. */
 const patienceMillis = 20_000
-
-/** Over all replicas; the messages of one webhook are sent one after another. */
-const lanes = 16
-export const inLanes = {
-  atOnce: lanes,
-  lane: ({ webhook_id }: DeliveryKey) => Number.parseInt(webhook_id.slice(-4), 16)
-}
 
 const deliveriesTotal = Metric.counter("killmaild_webhook_deliveries_total", {
   description: "Messages to webhooks by format and outcome: delivered, retrying, paused, failed, disabled",
@@ -58,7 +52,9 @@ export const deliverWebhook = handle(DeliverWebhook, (key) =>
       return { outcome: "skipped" }
     }
     const delivery = due.value
-    const { format } = delivery
+    const { ahead, format } = delivery
+    const { limit, windowMillis } = budgets[format]
+    if (ahead >= limit) return yield* later(key, delivery, ahead / limit * windowMillis)
     if (format !== "json" && delivery.age_millis < patienceMillis && !(yield* areNamed(row.value))) {
       return yield* new Job.JobPostponed({ delayMillis: 2000, message: "Waits to learn how the pilots are called." })
     }

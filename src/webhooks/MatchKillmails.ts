@@ -19,7 +19,7 @@ import { type News, Notifications } from "../store/Notifications.ts"
 import { type ListeningWebhook, WebhookDeliveries } from "../store/WebhookDeliveries.ts"
 import { messageOf } from "../telemetry/Messages.ts"
 import { countError } from "../telemetry/Metrics.ts"
-import { DeliverWebhook, inLanes } from "./DeliverWebhook.ts"
+import { DeliverWebhook } from "./DeliverWebhook.ts"
 
 /** Publications of one transaction. */
 const pageSize = 200
@@ -80,7 +80,7 @@ export const makeMatcher = Effect.gen(function*() {
           : []
       )
     )
-    if (due.length > 0) yield* queue.addAll(DeliverWebhook, due, inLanes)
+    if (due.length > 0) yield* queue.addAll(DeliverWebhook, due)
     yield* notifications.add(
       found.flatMap(({ listener, row, sequence }) =>
         listener._tag === "Alert" ? [newsOf(listener.alert, row, sequence)] : []

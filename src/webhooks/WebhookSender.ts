@@ -40,7 +40,7 @@ export interface Target {
 }
 
 /** Messages that may be sent in so many milliseconds over all replicas, unless the receiver's answers say less. */
-const ofWebhook: Readonly<Record<WebhookFormat, { readonly limit: number; readonly windowMillis: number }>> = {
+export const budgets: Readonly<Record<WebhookFormat, { readonly limit: number; readonly windowMillis: number }>> = {
   discord: { limit: 5, windowMillis: 2000 },
   slack: { limit: 1, windowMillis: 1000 },
   json: { limit: 50, windowMillis: 1000 }
@@ -48,7 +48,9 @@ const ofWebhook: Readonly<Record<WebhookFormat, { readonly limit: number; readon
 /** Discord lets one address send 50 requests a second; others are spared more than they are used to. */
 const ofHost = { limit: 40, windowMillis: 1000 }
 /** A longer wait is the caller's. */
-const longestSleepMillis = 3000
+const longestSleepMillis = 300
+/** Nothing is sent to one who did not answer: others are not to wait behind many that end in the deadline. */
+const unansweredMillis = 60_000
 
 export class WebhookSender extends Context.Service<WebhookSender, {
   /** What a receiver gets under the same `messageId`, it may take for the same message. */
@@ -89,7 +91,7 @@ export class WebhookSender extends Context.Service<WebhookSender, {
       const turn = Effect.fnUntraced(function*(format: WebhookFormat, mine: string, host: string) {
         const take = (bucket: string, budget: typeof ofHost) =>
           limits.take({ bucket, ...budget, tokens: 1, pausedBy: [mine, host] })
-        for (const [bucket, budget] of [[mine, ofWebhook[format]], [host, ofHost]] as const) {
+        for (const [bucket, budget] of [[mine, budgets[format]], [host, ofHost]] as const) {
           for (let slept = 0;;) {
             const wait = yield* take(bucket, budget)
             if (wait <= 0) break
@@ -113,7 +115,12 @@ export class WebhookSender extends Context.Service<WebhookSender, {
           const [mine, host] = [`webhook:${target.id}`, `webhook-host:${url.host}`]
           const body = yield* written(target, row)
           yield* turn(target.format, mine, host)
-          const answer = yield* client.post(url, yield* signed(secrets, messageId, body), body)
+          const answer = yield* client.post(url, yield* signed(secrets, messageId, body), body).pipe(
+            Effect.tapErrorTag(
+              "WebhookUnreachable",
+              () => limits.pause({ bucket: mine, millis: unansweredMillis, reason: "the receiver did not answer" })
+            )
+          )
           const verdict = verdictOf(target.format, answer)
           const millis = verdict._tag === "Wait" ? verdict.millis : pauseAfter(answer)
           if (millis > 0) {

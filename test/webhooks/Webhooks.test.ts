@@ -6,6 +6,7 @@ import type { Killmail } from "../../src/domain/Killmail.ts"
 import { pilotOf } from "../../src/sandbox/People.ts"
 import type { Sandbox } from "../../src/sandbox/Sandbox.ts"
 import { killmailOf } from "../../src/sandbox/World.ts"
+import { EntityStore } from "../../src/store/EntityStore.ts"
 import { makeBrowser, signInWith } from "../support/Browser.ts"
 import { stoppableDaemon } from "../support/StoppableDaemon.ts"
 import { eventually, manualSandbox, migratedDatabase } from "../support/TestDaemon.ts"
@@ -26,10 +27,20 @@ class World
         KILLMAILD_FEEDS: "",
         KILLMAILD_SCHEDULE_SPEED: "100"
       })
-      return { sandbox, context, store, url }
+      const entities = Context.get(context, EntityStore)
+      const named = (mails: ReadonlyArray<Killmail>) =>
+        Effect.orDie(Effect.andThen(
+          entities.notePublications(1000),
+          entities.keepNames(mails.flatMap(pilotsOf).map((id) => ({ id, name: `Pilot ${id}` })))
+        ))
+      return { sandbox, context, url, store: (mails) => Effect.tap(store(mails), named(mails)) }
     })
   )
 }
+
+/** Who is named in messages: without names they wait for ESI. */
+const pilotsOf = ({ attackers, victim }: Killmail) =>
+  [victim, ...attackers].flatMap(({ character_id }) => character_id ?? [])
 
 let mails = 0
 /** Each test has killmails of its own. */
