@@ -2,7 +2,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { NotFound, SignedIn, Unavailable } from "./ApiErrors.ts"
-import { idParams, listOf } from "./Shapes.ts"
+import { idParams, listOf, pageLimit } from "./Shapes.ts"
 
 const OptionalTime = Schema.NullOr(Schema.String)
 const kind = Schema.Literals(["skills", "mail", "orders", "industry", "planets"])
@@ -45,13 +45,7 @@ export class CharacterDataApi extends HttpApiGroup.make("characterData")
       params: idParams,
       query: {
         kind: Schema.optionalKey(kind.annotate({ description: "All kinds unless told" })),
-        limit: Schema.optionalKey(
-          Schema.FiniteFromString.check(
-            Schema.isInt(),
-            Schema.isGreaterThanOrEqualTo(1),
-            Schema.isLessThanOrEqualTo(1000)
-          ).annotate({ description: "Of a page, 50 unless told" })
-        ),
+        limit: pageLimit,
         cursor: Schema.optionalKey(
           Schema.FiniteFromString.check(
             Schema.isInt(),

@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Filter } from "../domain/Filter.ts"
 import { BadRequest, Conflict, NotFound, SignedIn, Unavailable } from "./ApiErrors.ts"
-import { listOf, Uuid } from "./Shapes.ts"
+import { listOf, pageLimit, Uuid } from "./Shapes.ts"
 
 const OptionalTime = Schema.NullOr(Schema.String)
 const idParams = { id: Uuid }
@@ -50,13 +50,7 @@ export class NotificationsApi extends HttpApiGroup.make("notifications")
           Schema.String.check(Schema.isPattern(/^(pending|sent|read|failed)(,(pending|sent|read|failed))*$/))
             .annotate({ description: "Some of pending, sent, read and failed, with commas between; all unless told" })
         ),
-        limit: Schema.optionalKey(
-          Schema.FiniteFromString.check(
-            Schema.isInt(),
-            Schema.isGreaterThanOrEqualTo(1),
-            Schema.isLessThanOrEqualTo(1000)
-          ).annotate({ description: "Of a page, 50 unless told" })
-        ),
+        limit: pageLimit,
         cursor: Schema.optionalKey(Uuid.annotate({ description: "The `next_cursor` of the page before" }))
       },
       success: listOf(Notification),

@@ -17,6 +17,15 @@ export const filterQuery = Object.fromEntries(
   })
 )
 
+/** How many rows of a page are wanted, 1 to 1000. */
+export const pageLimit = Schema.optionalKey(
+  Schema.FiniteFromString.check(
+    Schema.isInt(),
+    Schema.isGreaterThanOrEqualTo(1),
+    Schema.isLessThanOrEqualTo(1000)
+  ).annotate({ description: "Of a page, 50 unless told" })
+)
+
 /** A page; `next_cursor` asks for the one after it, and is null on the last. */
 export const listOf = <S extends Schema.Top>(item: S) =>
   Schema.Struct({ data: Schema.Array(item), next_cursor: Schema.NullOr(Schema.String) })

@@ -3,7 +3,7 @@
  * job a character, which `queue_character_data` adds for whom it is due. Each kind says in a file of its own what it asks and what
  * a change means; all else they have in common.
  */
-import { Clock, Effect, Option, Schema } from "effect"
+import { Clock, Effect, Metric, Option, Schema } from "effect"
 import { explainToken } from "../accounts/AccessTokens.ts"
 import type { EsiError } from "../esi/EsiError.ts"
 import * as Job from "../jobs/Job.ts"
@@ -28,6 +28,11 @@ const mostAtOnce = 5000
 const syncsAtOnce = 2
 /** A sync that came to no good end is due again after this. */
 const patienceMillis = 15 * 60_000
+
+const changesTotal = Metric.counter("killmaild_character_changes_total", {
+  description: "Changes that ESI told of pilots' characters, by kind: skills, mail, orders, industry, planets",
+  incremental: true
+})
 
 const payload = Schema.Struct({ character_id: Schema.Int })
 type Payload = typeof payload.Type
@@ -56,16 +61,15 @@ const syncOf = <D>(kind: Kind<D>) => {
     const changes = before === undefined ? [] : kind.changes(before, after, { characterId, since, until: now })
     const pace = { answers: answers(), ends: kind.ends(after), now, scheduleSpeed, unseenMillis: known.unseen_millis }
     const data = encode(after) as Schema.Json
-    return {
-      outcome: "synced",
-      changes: yield* store.keep(characterId, kind.name, {
-        known,
-        data,
-        answers: pace.answers,
-        changes,
-        dueMillis: dueIn(pace)
-      })
-    }
+    const noted = yield* store.keep(characterId, kind.name, {
+      known,
+      data,
+      answers: pace.answers,
+      changes,
+      dueMillis: dueIn(pace)
+    })
+    yield* Metric.update(Metric.withAttributes(changesTotal, { kind: kind.name }), noted)
+    return { outcome: "synced", changes: noted }
   })
 
   return {
