@@ -9,7 +9,7 @@ const told = (of: string) => Schema.Boolean.annotate({ description: `Whether to 
 const fields = {
   theme: Schema.Literals(["system", "light", "dark"]),
   language: Schema.Literals(["en", "de", "fr", "ja", "ru", "zh", "ko", "es"]).annotate({
-    description: "Of pages and of messages to devices"
+    description: "For pages; what devices are told is in English"
   }),
   default_character_id: Schema.NullOr(Id).annotate({ description: "One of the user's own" }),
   notify_skills: told("skills that are trained"),

@@ -67,7 +67,7 @@ export class Notifications extends Context.Service<Notifications, {
     id: string,
     sessionId: string
   ) => Effect.Effect<
-    Option.Option<Notification & { readonly push_token: string; readonly language: string }>,
+    Option.Option<Notification & { readonly push_token: string }>,
     SqlError.SqlError
   >
   /** What became of telling a device: `sent` holds for good, as one device is enough. */
@@ -140,11 +140,9 @@ export class Notifications extends Context.Service<Notifications, {
 
       const forDevice: Notifications["Service"]["forDevice"] = (id, sessionId) =>
         Effect.map(
-          sql<Notification & { readonly push_token: string; readonly language: string }>`
-            select ${columns}, push_token, language
-            from notifications
-              join user_settings using (user_id)
-              join sessions using (user_id)
+          sql<Notification & { readonly push_token: string }>`
+            select ${columns}, push_token
+            from notifications join sessions using (user_id)
             where notifications.id = ${id}::uuid and sessions.id = ${sessionId}::uuid
               and push_token is not null and expires_at > now() and status <> 'read'`,
           ([row]) => Option.fromNullishOr(row)
