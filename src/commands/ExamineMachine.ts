@@ -1,5 +1,5 @@
 /** What the daemon finds on its machine, and whom it can reach from there. Nobody is asked anything: connections are opened. */
-import { Effect, Result } from "effect"
+import { Effect, Option, Result } from "effect"
 import { constants } from "node:fs"
 import { access, mkdir, statfs } from "node:fs/promises"
 import { connect } from "node:net"
@@ -29,6 +29,7 @@ const upstreamsOf = (settings: Settings["Service"]): ReadonlyArray<readonly [str
   ["static data", settings.sdeUrl],
   ["zKillboard", settings.zkillboardUrl],
   ...(settings.ssoClientId === "" ? [] : [["EVE's SSO", settings.ssoUrl] as const]),
+  ...(Option.isNone(settings.fcmAccount) ? [] : [["messages to devices", settings.fcmUrl] as const]),
   ...(settings.wandererSlug === "" ? [] : [["Wanderer", settings.wandererUrl] as const])
 ]
 

@@ -60,6 +60,12 @@ const dump = Effect.gen(function*() {
   return texts.flat().join("\n")
 })
 
+const sent = (count: number) =>
+  eventually(
+    (sql) => sql`select from notifications where status = 'sent'`,
+    (rows) => rows.length === count
+  )
+
 describe("a secret", () => {
   it.live(
     "is in no table, job, log, trace, metric or address, whatever befell those who signed in",
@@ -217,11 +223,6 @@ describe("a secret", () => {
         const tell = (subject: string) =>
           Notifications.use(({ add }) =>
             add([{ user_id, character_id: null, kind: "killmail_matched", subject, data: { alert: "Home" } }])
-          )
-        const sent = (count: number) =>
-          eventually(
-            (sql) => sql`select from notifications where status = 'sent'`,
-            (rows) => rows.length === count
           )
         yield* Effect.andThen(tell("1"), sent(1)).pipe(Effect.provide(context))
         sandbox.fcm.expireTokens()
