@@ -224,10 +224,15 @@ export class WebhookDeliveries extends Context.Service<WebhookDeliveries, {
         ([row]) => row!
       )
 
-      const removeOld = Effect.map(
-        sql`delete from webhook_deliveries where ended_at < now() - ${daysKept} * interval '1 day' returning 1`,
-        (rows) => rows.length
-      )
+      const removeOld = Effect.gen(function*() {
+        const gone = yield* sql`
+          delete from webhook_deliveries where ended_at < now() - ${daysKept} * interval '1 day' returning 1`
+        // Budgets of webhooks that are no more.
+        yield* sql`
+          delete from rate_limits
+          where bucket like 'webhook:%' and bucket not in (select 'webhook:' || id from webhooks)`
+        return gone.length
+      })
 
       return WebhookDeliveries.of({
         follow,

@@ -173,6 +173,31 @@ describe("what is published", () => {
       })
     ))
 
+  it.live("is forgotten a week after it was told, with the budgets of webhooks that are no more", () =>
+    withReplica(() =>
+      Effect.gen(function*() {
+        const [gone, kept] = [yield* makeWebhook(), yield* makeWebhook()]
+        const mails = [nextMail(), nextMail()]
+        yield* publish(mails)
+        yield* matchAll
+        const { removeOld, settle } = yield* WebhookDeliveries
+        const sql = yield* SqlClient.SqlClient
+        const [first] = yield* sql<{ sequence: number }>`select min(sequence)::int as sequence from webhook_deliveries`
+        yield* settle({ webhook_id: kept, sequence: first!.sequence }, {
+          status: "delivered",
+          httpStatus: 204,
+          error: null
+        })
+        yield* sql`update webhook_deliveries set ended_at = ended_at - interval '8 days'`
+        for (const id of [gone, kept]) yield* sql`insert into rate_limits (bucket) values (${`webhook:${id}`})`
+        yield* Webhooks.use(({ remove }) => remove(null, gone))
+        assert.strictEqual(yield* removeOld, 1)
+        assert.lengthOf(yield* toldTo(kept), 1)
+        const buckets = yield* sql<{ bucket: string }>`select bucket from rate_limits where bucket like 'webhook:%'`
+        assert.deepStrictEqual(buckets.map(({ bucket }) => bucket), [`webhook:${kept}`])
+      })
+    ))
+
   it.live("notifies each user once whose alerts it fits, as far as they want to be told", () =>
     withReplica(() =>
       Effect.gen(function*() {
