@@ -22,8 +22,7 @@ export default Effect.gen(function*() {
       id bigint not null,
       character_id bigint generated always as (case when kind = 'character' then id end) stored
         references user_characters on delete cascade,
-      held_back interval not null default '0'
-        check (held_back between '0' and '72 hours' or held_back = 'infinity'),
+      held_back interval check (held_back between '0' and '72 hours' or held_back = 'infinity'),
       reader_id bigint references user_characters on delete set null,
       reading_until timestamptz,
       next_page integer,
@@ -38,7 +37,7 @@ export default Effect.gen(function*() {
   yield* sql`create index on killmail_lists (character_id)`
   yield* sql`create index on killmail_lists (reader_id)`
   yield* sql`create index on killmail_lists (next_at)`
-  yield* sql`comment on column killmail_lists.held_back is 'after the kill; infinity: for members only'`
+  yield* sql`comment on column killmail_lists.held_back is 'after the kill; infinity: for members only; null: its owner said nothing'`
   yield* sql`comment on column killmail_lists.reader_id is 'the character whose token reads it, or read it last'`
   yield* sql`comment on column killmail_lists.etag is 'of the first page'`
   yield* sql`comment on column killmail_lists.fresh_until is 'before, ESI is not to be asked again'`
@@ -78,7 +77,8 @@ export default Effect.gen(function*() {
     return exists (
       select from sightings where killmail_id = id and source not in ('esi_character', 'esi_corporation', 'manual'))`
 
-  // Until when it is held back, and by whom: of all lists that name it, the one that does so shortest. No row: it is not.
+  // Until when it is held back, and by whom: of all lists that name it, and whose owners said something, the one that does so
+  // shortest. No row: it is not.
   yield* sql`
     create function withholding_of(id bigint, killed_at timestamptz)
       returns table (until timestamptz, owner bigint)
@@ -87,7 +87,7 @@ export default Effect.gen(function*() {
       from (
         select killed_at + held_back as until, list.id as owner
         from own_killmails own join killmail_lists list using (kind, id)
-        where own.killmail_id = withholding_of.id
+        where own.killmail_id = withholding_of.id and held_back is not null
         order by held_back, list.kind, list.id
         limit 1
       ) shortest

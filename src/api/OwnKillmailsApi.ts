@@ -10,8 +10,12 @@ export const mostOwn = 1000
 /** As zKillboard lets its users choose. */
 const mostHours = 72
 
-const HeldBackHours = Schema.NullOr(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: mostHours }))).annotate({
-  description: "Hours after the kill until its own list makes a killmail public: 0 at once, null never"
+const HeldBack = Schema.Union([
+  Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: mostHours })),
+  Schema.Literal("always"),
+  Schema.Null
+]).annotate({
+  description: "Hours after the kill until a killmail may become public, 0 at once; null where that is left to others"
 })
 
 export const KillmailList = Schema.Struct({
@@ -19,7 +23,7 @@ export const KillmailList = Schema.Struct({
   id: Schema.Int,
   read_at: Schema.NullOr(Schema.String).annotate({ description: "When ESI's list was read to its end" }),
   next_at: Schema.String.annotate({ description: "When it is due again" }),
-  held_back_hours: HeldBackHours,
+  held_back: HeldBack,
   found: Schema.Int.annotate({ description: "Killmails that the list named" }),
   new: Schema.Int.annotate({ description: "Of these, killmails that were not here" }),
   known: Schema.Int,
@@ -42,7 +46,7 @@ const OwnKillmail = Schema.Struct({
   })
 }).annotate({ identifier: "OwnKillmail" })
 
-const HoldBack = Schema.Struct({ held_back_hours: HeldBackHours }).annotate({ identifier: "HoldBack" })
+const HoldBack = Schema.Struct({ held_back: HeldBack }).annotate({ identifier: "HoldBack" })
 
 export class OwnKillmailsApi extends HttpApiGroup.make("ownKillmails")
   .add(

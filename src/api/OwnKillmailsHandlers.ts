@@ -58,7 +58,7 @@ export const OwnKillmailsHandlers = HttpApiBuilder.group(
         if (!(yield* unavailable(withheld.mayDecide(userId, list)))) {
           return yield* new NotFound({ detail: `You have no character ${id} here.` })
         }
-        yield* unavailable(withheld.holdBack(list, payload.held_back_hours))
+        yield* unavailable(withheld.holdBack(list, payload.held_back))
       }),
       holdBackCorporation: Effect.fnUntraced(function*({ params: { id }, payload }) {
         const { userId } = yield* CurrentVisitor
@@ -69,7 +69,7 @@ export const OwnKillmailsHandlers = HttpApiBuilder.group(
               `Wants a director of corporation ${id}: one of your characters for whom ESI listed its killmails of late.`
           })
         }
-        yield* unavailable(withheld.holdBack(list, payload.held_back_hours))
+        yield* unavailable(withheld.holdBack(list, payload.held_back))
       })
     })
   })
@@ -80,7 +80,7 @@ export const shownList = ({ failed, found, held_back, id, kind, known, new: adde
   id,
   read_at: read_at?.toISOString() ?? null,
   next_at: next_at.toISOString(),
-  held_back_hours: held_back,
+  held_back,
   found,
   new: added,
   known,

@@ -54,8 +54,8 @@ export interface ListStatus extends ListKey {
   /** When it was read to its end, and when it is due again. */
   readonly read_at: Date | null
   readonly next_at: Date
-  /** In hours after the kill; null for members only. */
-  readonly held_back: number | null
+  /** In hours after the kill; null where its owner said nothing. */
+  readonly held_back: number | "always" | null
   /** Killmails that it named: of these new here, here already, and those that could not be had. */
   readonly found: number
   readonly new: number
@@ -297,7 +297,9 @@ export class KillmailLists extends Context.Service<KillmailLists, {
       const statuses: KillmailLists["Service"]["statuses"] = (of) =>
         sql<ListStatus>`
           select pilot.character_id::float8, pilot.name, list.kind, list.id::float8, read_at, next_at,
-            case when isfinite(held_back) then extract(epoch from held_back)::integer / 3600 end as held_back, counted.*
+            case when isfinite(held_back) then to_json(extract(epoch from held_back)::integer / 3600)
+              when held_back is not null then '"always"' end as held_back,
+            counted.*
           from user_characters pilot
           join killmail_lists list on list.kind = 'character' and list.id = pilot.character_id
             or list.kind = 'corporation' and list.reader_id = pilot.character_id

@@ -6,8 +6,8 @@ import type { ListKey } from "./KillmailLists.ts"
 import { killmailColumns } from "./KillmailReader.ts"
 import type { Place } from "./KillmailSearch.ts"
 
-/** Hours after the kill, 0 for what is public at once; null for what only members see. */
-export type HeldBackHours = number | null
+/** Hours after the kill, 0 for what is public at once; null where its owner says nothing. */
+export type HeldBack = number | "always" | null
 
 /** `visible_from` is when it becomes public, null for never. */
 export type OwnKillmail = KillmailRow & { readonly is_public: boolean; readonly visible_from: Date | null }
@@ -21,10 +21,10 @@ export class WithheldKillmails extends Context.Service<WithheldKillmails, {
   /** Whether the user may decide for the list: it is of their character, or of a corporation that one of them directs. */
   readonly mayDecide: (userId: string, list: ListKey) => Effect.Effect<boolean, SqlError.SqlError>
   /**
-   * What the list names and is not public yet is held back so long from now on, unless another list that names it does so
-   * shorter. What is public stays so.
+   * What the list names and is not public yet is held back so long from now on. Of several lists that name it, and say
+   * something, the shortest counts. What is public stays so.
    */
-  readonly holdBack: (list: ListKey, hours: HeldBackHours) => Effect.Effect<void, SqlError.SqlError>
+  readonly holdBack: (list: ListKey, heldBack: HeldBack) => Effect.Effect<void, SqlError.SqlError>
   /** Gives a sequence to those whose time has come; returns how many. */
   readonly publishDue: Effect.Effect<number, SqlError.SqlError>
   /**
@@ -54,11 +54,12 @@ export class WithheldKillmails extends Context.Service<WithheldKillmails, {
         )
 
       const holdBack: WithheldKillmails["Service"]["holdBack"] = Effect.fnUntraced(
-        function*({ id, kind }, hours) {
+        function*({ id, kind }, heldBack) {
+          const interval = heldBack === null ? null : heldBack === "always" ? "infinity" : `${heldBack} hours`
           yield* sql`select lock_hearings()`
           yield* sql`
             insert into killmail_lists (kind, id, held_back)
-            values (${kind}, ${BigInt(id)}, ${hours === null ? "infinity" : `${hours} hours`}::interval)
+            values (${kind}, ${BigInt(id)}, ${interval}::interval)
             on conflict (kind, id) do update set held_back = excluded.held_back`
           yield* sql`
             select reconsider_withheld(array(

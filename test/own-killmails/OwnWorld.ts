@@ -88,3 +88,37 @@ export const stored = Effect.fnUntraced(function*(killmails: ReadonlyArray<Killm
     (rows) => rows.length === ids.length
   ).pipe(Effect.provide(context))
 })
+
+/** A pilot of a corporation of its own, and what a mate has lost, whom only the corporation's list tells of. */
+export const fleetOf = Effect.fnUntraced(function*(isDirector: boolean) {
+  const { sandbox } = yield* OwnWorld
+  const pilot = nextPilot()
+  const corporation = 98_000_000 + pilot.character % 999_983
+  const mate = { ...nextPilot(), corporation }
+  for (const { character } of [pilot, mate]) sandbox.census.move(character, { corporation_id: corporation })
+  sandbox.census.appoint(pilot.character, isDirector)
+  sandbox.census.appoint(mate.character, false)
+  return { pilot: { ...pilot, corporation }, mate, killmail: lossOf(mate), corporation }
+})
+
+/** Ends when ESI has told in which corporation the pilot is. */
+export const placed = Effect.fnUntraced(function*({ character, corporation }: Pilot) {
+  const { context } = yield* OwnWorld
+  yield* eventually(
+    (sql) =>
+      Effect.andThen(
+        sql`update graphile_worker._private_jobs set run_at = now() where key = 'queue_user_killmails'`,
+        sql`
+          select from user_characters
+          where character_id = ${BigInt(character)} and corporation_id = ${BigInt(corporation)}`
+      ),
+    (rows) => rows.length > 0
+  ).pipe(Effect.provide(context))
+})
+
+/** What ESI answered has expired for us, and for its judge. */
+export const expire = Effect.gen(function*() {
+  const { sandbox, sql } = yield* OwnWorld
+  sandbox.clientLost()
+  yield* sql`update killmail_lists set fresh_until = now(), next_at = now() + interval '1 hour'`
+})

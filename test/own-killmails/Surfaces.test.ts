@@ -17,8 +17,7 @@ interface Mail {
   readonly killmail: Killmail
   /** A list of its own names it. */
   readonly list: { readonly kind: "corporation"; readonly id: number }
-  /** Hours; null for members only. */
-  readonly hours: number | null
+  readonly heldBack: number | "always"
   isStored: boolean
   isPublic: boolean
 }
@@ -34,7 +33,7 @@ const makeMails = (random: Random, count: number): ReadonlyArray<Mail> =>
     return {
       killmail: withVictim({ ...rest, killmail_time: `${yesterday}T23:59:00Z` }, victim),
       list: { kind: "corporation" as const, id: victim.corporation_id },
-      hours: random.pick([0, 48, 72, null]),
+      heldBack: random.pick([0, 48, 72, "always" as const]),
       isStored: false,
       isPublic: false
     }
@@ -42,19 +41,20 @@ const makeMails = (random: Random, count: number): ReadonlyArray<Mail> =>
 
 const refOf = ({ killmail }: Mail) => ({ killmail_id: killmail.killmail_id, hash: hashOf(killmail) })
 
-const name = Effect.fnUntraced(function*(mail: Mail, list: Mail["list"], hours: number | null) {
+const name = Effect.fnUntraced(function*(mail: Mail, list: Mail["list"], heldBack: number | "always" | null) {
   const sql = yield* SqlClient.SqlClient
   const { hash, killmail_id } = refOf(mail)
-  yield* WithheldKillmails.use(({ holdBack }) => holdBack(list, hours))
+  yield* WithheldKillmails.use(({ holdBack }) => holdBack(list, heldBack))
   yield* sql`
     insert into own_killmails (kind, id, killmail_id, hash, was_known)
-    values (${list.kind}, ${BigInt(list.id)}, ${BigInt(killmail_id)}, decode(${hash}, 'hex'), false)`
+    values (${list.kind}, ${BigInt(list.id)}, ${BigInt(killmail_id)}, decode(${hash}, 'hex'), false)
+    on conflict do nothing`
   yield* sql`select reconsider_withheld(array[${BigInt(killmail_id)}]::bigint[])`
 })
 
 /** Some are named by a feed before they are stored. */
 const store = Effect.fnUntraced(function*(mail: Mail, isSighted = false) {
-  yield* name(mail, mail.list, mail.hours)
+  yield* name(mail, mail.list, mail.heldBack)
   if (isSighted) {
     yield* SqlClient.SqlClient.use((sql) =>
       sql`
@@ -63,7 +63,7 @@ const store = Effect.fnUntraced(function*(mail: Mail, isSighted = false) {
   }
   yield* KillmailStore.use(({ append }) => append([newKillmail(mail.killmail, { source: "esi_corporation" })]))
   mail.isStored = true
-  mail.isPublic = mail.hours === 0 || isSighted
+  mail.isPublic = mail.heldBack === 0 || isSighted
 })
 
 /** How a killmail that is held back becomes public; whether it does. */
@@ -88,7 +88,8 @@ const ways: ReadonlyArray<
         Effect.andThen(WithheldKillmails.use(({ publishDue }) => publishDue))
       )
   ],
-  [false, (mail) => name(mail, { kind: "corporation", id: mail.list.id + 200_000 }, null)],
+  [false, (mail) => name(mail, { kind: "corporation", id: mail.list.id + 200_000 }, "always")],
+  [false, (mail) => name(mail, { kind: "corporation", id: mail.list.id + 300_000 }, null)],
   [false, ({ list }) => WithheldKillmails.use(({ holdBack }) => holdBack(list, 71))],
   [
     false,

@@ -1,18 +1,11 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { eventually } from "../support/TestDaemon.ts"
-import { happen, lossOf, nextPilot, OwnWorld, type Pilot, signIn, stored, sync } from "./OwnWorld.ts"
+import { expire, fleetOf, happen, lossOf, nextPilot, OwnWorld, placed, signIn, stored, sync } from "./OwnWorld.ts"
 
 const asked = Effect.fnUntraced(function*(id: number) {
   const { sandbox } = yield* OwnWorld
   return sandbox.requests().filter(({ path }) => path.includes(`/${id}/killmails/recent`))
-})
-
-/** What ESI answered has expired for us, and for its judge. */
-const expire = Effect.gen(function*() {
-  const { sandbox, sql } = yield* OwnWorld
-  sandbox.clientLost()
-  yield* sql`update killmail_lists set fresh_until = now(), next_at = now() + interval '1 hour'`
 })
 
 const inNoViolation = Effect.gen(function*() {
@@ -123,33 +116,9 @@ layer(OwnWorld.layer(), { excludeTestServices: true, timeout: 60_000 })("a pilot
 })
 
 layer(OwnWorld.layer(), { excludeTestServices: true, timeout: 60_000 })("a corporation", (it) => {
-  /** A pilot, and a mate whom only the corporation's list tells of. */
-  const corporationOf = Effect.fnUntraced(function*(isDirector: boolean) {
-    const { sandbox } = yield* OwnWorld
-    const pilot = nextPilot()
-    const corporation = 98_000_000 + pilot.character % 999_983
-    sandbox.census.move(pilot.character, { corporation_id: corporation })
-    sandbox.census.appoint(pilot.character, isDirector)
-    const mate = { ...nextPilot(), corporation }
-    return { pilot: { ...pilot, corporation }, killmail: lossOf(mate), corporation }
-  })
-  const placed = Effect.fnUntraced(function*(pilot: Pilot) {
-    const { context } = yield* OwnWorld
-    yield* eventually(
-      (sql) =>
-        Effect.andThen(
-          sql`update graphile_worker._private_jobs set run_at = now() where key = 'queue_user_killmails'`,
-          sql`
-            select from user_characters
-            where character_id = ${BigInt(pilot.character)} and corporation_id = ${BigInt(pilot.corporation)}`
-        ),
-      (rows) => rows.length > 0
-    ).pipe(Effect.provide(context))
-  })
-
   it.effect("has all its killmails where one of its directors signs in", () =>
     Effect.gen(function*() {
-      const { corporation, killmail, pilot } = yield* corporationOf(true)
+      const { corporation, killmail, pilot } = yield* fleetOf(true)
       yield* happen(killmail)
       yield* signIn(pilot)
       yield* placed(pilot)
@@ -162,7 +131,7 @@ layer(OwnWorld.layer(), { excludeTestServices: true, timeout: 60_000 })("a corpo
   it.effect("is asked for once with who is no director, until their roles may be others", () =>
     Effect.gen(function*() {
       const { sql } = yield* OwnWorld
-      const { corporation, pilot } = yield* corporationOf(false)
+      const { corporation, pilot } = yield* fleetOf(false)
       yield* signIn(pilot)
       yield* placed(pilot)
       yield* sync(pilot)

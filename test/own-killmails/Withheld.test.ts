@@ -4,7 +4,19 @@ import { hashOf, type Killmail } from "../../src/domain/Killmail.ts"
 import { KillmailReader } from "../../src/store/KillmailReader.ts"
 import { type Browser, makeBrowser } from "../support/Browser.ts"
 import { eventually } from "../support/TestDaemon.ts"
-import { happen, lossOf, nextPilot, OwnWorld, type Pilot, signIn, stored, sync } from "./OwnWorld.ts"
+import {
+  expire,
+  fleetOf,
+  happen,
+  lossOf,
+  nextPilot,
+  OwnWorld,
+  type Pilot,
+  placed,
+  signIn,
+  stored,
+  sync
+} from "./OwnWorld.ts"
 
 interface Own {
   readonly killmail_id: number
@@ -19,10 +31,12 @@ const ownIds = Effect.fnUntraced(function*(browser: Browser, query = "") {
   return json["data"] as ReadonlyArray<Own>
 })
 
-const holdBack = Effect.fnUntraced(function*(browser: Browser, { character }: Pilot, hours: number | null) {
+const ids = (browser: Browser) => Effect.map(ownIds(browser), (own) => own.map(({ killmail_id }) => killmail_id))
+
+const holdBack = Effect.fnUntraced(function*(browser: Browser, { character }: Pilot, hours: number | "always" | null) {
   const { url } = yield* OwnWorld
   return yield* browser.send("PUT", `${url}/api/v1/me/characters/${character}/killmail-privacy`, {
-    held_back_hours: hours
+    held_back: hours
   })
 })
 
@@ -31,12 +45,18 @@ const publicStatus = Effect.fnUntraced(function*({ killmail_id }: Killmail) {
   return (yield* makeBrowser().go(`${url}/api/v1/killmails/${killmail_id}`)).status
 })
 
-/** A pilot whose killmail is stored, and held back. */
-const withheld = Effect.fnUntraced(function*(hours: number | null, minutesAgo = 1) {
+const signedInWith = Effect.fnUntraced(function*(heldBack: number | "always") {
   const pilot = nextPilot()
   const browser = yield* signIn(pilot)
-  assert.strictEqual((yield* holdBack(browser, pilot, hours)).status, 204)
-  const killmail = lossOf(pilot, minutesAgo)
+  const { status, text } = yield* holdBack(browser, pilot, heldBack)
+  assert.strictEqual(status, 204, text)
+  return { pilot, browser }
+})
+
+/** A pilot whose killmail is stored, and held back. */
+const withheld = Effect.fnUntraced(function*(heldBack: number | "always") {
+  const { browser, pilot } = yield* signedInWith(heldBack)
+  const killmail = lossOf(pilot)
   yield* happen(killmail)
   yield* sync(pilot)
   yield* stored([killmail])
@@ -82,22 +102,30 @@ layer(OwnWorld.layer(), { excludeTestServices: true, timeout: 60_000 })("a killm
 
   it.effect("is public at once when its pilot says so, and for members only when never", () =>
     Effect.gen(function*() {
-      const { browser, killmail, pilot } = yield* withheld(null)
+      const { browser, killmail, pilot } = yield* withheld("always")
       assert.deepInclude((yield* ownIds(browser))[0], { public: false, visible_from: null })
       yield* holdBack(browser, pilot, 0)
       assert.strictEqual(yield* publicStatus(killmail), 200)
       // What was told stays told.
-      yield* holdBack(browser, pilot, null)
+      yield* holdBack(browser, pilot, "always")
       assert.strictEqual(yield* publicStatus(killmail), 200)
     }))
 
-  it.effect("is public at once when another pilot's list names it, who does not hold it back", () =>
+  it.effect("is public at once when another pilot who was on it says so, and not when they say nothing", () =>
     Effect.gen(function*() {
-      const { killmail } = yield* withheld(null)
-      const attacker = killmail.attackers.find(({ character_id }) => character_id !== undefined)
-      if (attacker === undefined) return
-      yield* signIn({ ...nextPilot(), character: attacker.character_id! })
-      yield* sync({ ...nextPilot(), character: attacker.character_id! })
+      const victim = yield* signedInWith("always")
+      const killer = nextPilot()
+      const loss = lossOf(victim.pilot)
+      const [attacker] = loss.attackers
+      const killmail = { ...loss, attackers: [{ ...attacker!, character_id: killer.character }] }
+      yield* happen(killmail)
+      yield* sync(victim.pilot)
+      yield* stored([killmail])
+      const browser = yield* signIn(killer)
+      yield* sync(killer)
+      assert.lengthOf(yield* ownIds(browser), 1)
+      assert.strictEqual(yield* publicStatus(killmail), 404)
+      yield* holdBack(browser, killer, 0)
       assert.strictEqual(yield* publicStatus(killmail), 200)
     }))
 
@@ -105,7 +133,7 @@ layer(OwnWorld.layer(), { excludeTestServices: true, timeout: 60_000 })("a killm
     Effect.gen(function*() {
       const world = yield* OwnWorld
       const { context, sandbox } = world
-      const { killmail } = yield* withheld(null)
+      const { killmail } = yield* withheld("always")
       const stranger = yield* signIn(nextPilot())
       const wrong = "0".repeat(40)
       const unknown = lossOf(nextPilot())
@@ -125,13 +153,42 @@ layer(OwnWorld.layer(), { excludeTestServices: true, timeout: 60_000 })("a killm
       assert.strictEqual(yield* publicStatus(killmail), 200)
     }))
 
+  it.effect("of a corporation is shown to its members, once a director says so, and to nobody else", () =>
+    Effect.gen(function*() {
+      const { url } = yield* OwnWorld
+      const { corporation, killmail, mate, pilot } = yield* fleetOf(true)
+      const director = yield* signIn(pilot)
+      yield* placed(pilot)
+      yield* sync(pilot)
+      const path = `${url}/api/v1/me/corporations/${corporation}/killmail-privacy`
+      const decided = yield* director.send("PUT", path, { held_back: "always" })
+      assert.strictEqual(decided.status, 204, decided.text)
+      yield* happen(killmail)
+      yield* expire
+      yield* sync(pilot)
+      yield* stored([killmail])
+      assert.strictEqual(yield* publicStatus(killmail), 404)
+
+      assert.deepStrictEqual(yield* ids(director), [killmail.killmail_id])
+      const { pilot: outsider } = yield* fleetOf(false)
+      assert.deepStrictEqual(yield* ids(yield* signIn(outsider)), [])
+      const { sql } = yield* OwnWorld
+      const member = yield* signIn({ ...nextPilot(), character: mate.character })
+      yield* sql`
+        update user_characters set corporation_id = ${BigInt(corporation)}, corporation_told_at = now()
+        where character_id = ${BigInt(mate.character)}`
+      assert.deepStrictEqual(yield* ids(member), [killmail.killmail_id])
+      const { status } = yield* member.send("PUT", path, { held_back: 0 })
+      assert.strictEqual(status, 403)
+    }))
+
   it.effect("is decided about by its own pilot, within what there is", () =>
     Effect.gen(function*() {
       const { url } = yield* OwnWorld
       const { browser, pilot } = yield* withheld(0)
       const statusOf = (path: string, hours: number) =>
         Effect.map(
-          browser.send("PUT", `${url}/api/v1/me/${path}/killmail-privacy`, { held_back_hours: hours }),
+          browser.send("PUT", `${url}/api/v1/me/${path}/killmail-privacy`, { held_back: hours }),
           ({ status }) => status
         )
       assert.strictEqual(yield* statusOf(`characters/${nextPilot().character}`, 1), 404)
