@@ -42,24 +42,20 @@ const count = (format: WebhookFormat, outcome: "delivered" | "retrying" | "pause
 
 export const deliverWebhook = handle(DeliverWebhook, (key) =>
   Effect.gen(function*() {
-    const deliveries = yield* WebhookDeliveries
-    const due = yield* deliveries.find(key)
-    const row = Option.isNone(due)
-      ? Option.none()
-      : yield* KillmailReader.use(({ find }) => find(due.value.killmail_id))
-    if (Option.isNone(due) || Option.isNone(row)) {
-      yield* deliveries.skip(key)
-      return { outcome: "skipped" }
-    }
+    const due = yield* WebhookDeliveries.use(({ find }) => find(key))
+    if (Option.isNone(due)) return yield* skipped(key)
     const delivery = due.value
     const { ahead, format } = delivery
     const { limit, windowMillis } = budgets[format]
     if (ahead >= limit) return yield* later(key, delivery, ahead / limit * windowMillis)
-    if (format !== "json" && delivery.age_millis < patienceMillis && !(yield* areNamed(row.value))) {
+    const found = yield* KillmailReader.use(({ find }) => find(delivery.killmail_id))
+    if (Option.isNone(found)) return yield* skipped(key)
+    const row = found.value
+    if (format !== "json" && delivery.age_millis < patienceMillis && !(yield* areNamed(row))) {
       return yield* new Job.JobPostponed({ delayMillis: 2000, message: "Waits to learn how the pilots are called." })
     }
     const target = { id: key.webhook_id, format, filter: delivery.filter, sealed: delivery }
-    const { answer, verdict } = yield* WebhookSender.use(({ send }) => send(target, row.value, messageIdOf(delivery)))
+    const { answer, verdict } = yield* WebhookSender.use(({ send }) => send(target, row, messageIdOf(delivery)))
       .pipe(Effect.catch((error) => untold(key, delivery, error)))
     return yield* conclude(key, delivery, verdict, answer.status)
   }).pipe(
@@ -70,6 +66,9 @@ export const deliverWebhook = handle(DeliverWebhook, (key) =>
           : new Job.JobFailed({ reason: "database", message: `Postgres: ${causeText(error)}` })
       ))
   ))
+
+/** The webhook is gone or disabled, or the killmail not public. */
+const skipped = (key: DeliveryKey) => Effect.as(WebhookDeliveries.use(({ skip }) => skip(key)), { outcome: "skipped" })
 
 const areNamed = (row: KillmailRow) => {
   const finalBlow = row.attackers.find(({ final_blow }) => final_blow)
