@@ -63,6 +63,7 @@ const syncOf = <D>(kind: Kind<D>) => {
     const data = encode(after) as Schema.Json
     const noted = yield* store.keep(characterId, kind.name, {
       known,
+      synced_at: new Date(now),
       data,
       answers: pace.answers,
       changes,

@@ -76,6 +76,8 @@ export class CharacterData extends Context.Service<CharacterData, {
     kind: CharacterDataKind,
     synced: {
       readonly known: Pick<Known, "synced_at">
+      /** Up to when the changes are: what comes after it is the next sync's. */
+      readonly synced_at: Date
       readonly data: Schema.Json
       readonly answers: KnownAnswers
       readonly changes: ReadonlyArray<Change>
@@ -140,19 +142,18 @@ export class CharacterData extends Context.Service<CharacterData, {
         )
 
       const keep: CharacterData["Service"]["keep"] = Effect.fn("CharacterData.keep")(
-        function*(characterId, kind, { answers, changes, data, dueMillis, known }) {
+        function*(characterId, kind, { answers, changes, data, dueMillis, known, synced_at }) {
           const id = BigInt(characterId)
           const [owner] = yield* sql<{ user_id: string }>`
             select user_id from user_characters where character_id = ${id} for key share`
           if (owner === undefined) return 0
+          const document = JSON.stringify(data)
           const kept = yield* sql`
             update character_data
-            set data = ${JSON.stringify(data)}::jsonb, answers = ${
-            JSON.stringify(answers)
-          }::jsonb, synced_at = date_trunc('milliseconds', now()),
-              changed_at = case
-                when data is distinct from ${JSON.stringify(data)}::jsonb then now() else changed_at
-              end,
+            set data = ${document}::jsonb,
+              answers = ${JSON.stringify(answers)}::jsonb,
+              synced_at = ${synced_at.toISOString()}::timestamptz,
+              changed_at = case when data is distinct from ${document}::jsonb then now() else changed_at end,
               due_at = now() + ${dueMillis}::float8 * interval '1 ms'
             where character_id = ${id} and kind = ${kind}
               and synced_at is not distinct from ${known.synced_at}::timestamptz

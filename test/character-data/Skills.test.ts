@@ -37,6 +37,15 @@ describe("a skill", () => {
     assert.deepStrictEqual(done(before, known({ 3300: 4 }, [])), [])
   })
 
+  it("is done in one of two syncs, whenever between them its time was over", () => {
+    const queue = known({ 3300: 3 }, [[3300, 4, at(5)]])
+    const until = [0, 5, 10].map((minutes) => noon + minutes * 60_000)
+    const told = [1, 2].map((sync) =>
+      skills.changes(queue, queue, { characterId: 1, since: until[sync - 1]!, until: until[sync]! }).length
+    )
+    assert.deepStrictEqual(told, [1, 0])
+  })
+
   it("that was taken from the queue, or is paused, is not done", () => {
     const before = known({ 3300: 3 }, [[3300, 4, at(5)]])
     assert.deepStrictEqual(done(before, known({ 3300: 3 }, [])), [])

@@ -35,6 +35,7 @@ const mailed = (id: number) => ({
 })
 const synced = (known: { readonly synced_at: Date | null }, ids: ReadonlyArray<number>) => ({
   known,
+  synced_at: new Date(),
   data: { headers: ids.map((mail_id) => ({ mail_id })) },
   answers: {},
   changes: ids.map(mailed),
