@@ -253,7 +253,11 @@ export class KillmailLists extends Context.Service<KillmailLists, {
           const fresh = refs.filter(({ killmail_id }) => ids.has(killmail_id))
           if (fresh.length > 0) {
             yield* hear(fresh)
-            yield* sql`select reconsider_withheld(${pgColumn(fresh, ({ killmail_id }) => killmail_id)}::bigint[])`
+            // A list whose owner says nothing changes nothing of what others hold back.
+            yield* sql`
+              select reconsider_withheld(${pgColumn(fresh, ({ killmail_id }) => killmail_id)}::bigint[])
+              from killmail_lists
+              where ${isOf(list)} and held_back is not null`
           }
           const isOver = isLast || (fresh.length === 0 && !reads_all)
           yield* sql`

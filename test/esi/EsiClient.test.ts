@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect } from "effect"
+import { Context, Effect, Redacted } from "effect"
 import { Esi } from "../../src/esi/Esi.ts"
 import {
   asked,
@@ -19,6 +19,8 @@ import {
   usedOf
 } from "./EsiWorld.ts"
 import type { Reply, Request } from "./ScriptedEsi.ts"
+
+const own = (characterId: number): string => `/characters/${characterId}/killmails/recent`
 
 describe("the token bucket", () => {
   it.live("is spent by two replicas together", () =>
@@ -88,6 +90,30 @@ describe("the token bucket", () => {
       yield* esi.killmail(otherRef)
       assert.strictEqual(yield* usedOf(limits, "esi:killmail"), 0)
       assert.strictEqual(yield* usedOf(limits, "esi:moved"), 4)
+    }))
+
+  it.live("is each pilot's own where one is asked for, in whose name ESI is told what is known", () =>
+    Effect.gen(function*() {
+      const { client, limits, server } = yield* makeWorld
+      const group = { name: "char-killmail", limit: 30, windowMillis: 900_000 }
+      const headers = { "x-ratelimit-group": "char-killmail", "x-ratelimit-limit": "30/15m" }
+      server.script(own(1), { body: "[]", headers: { ...headers, "x-ratelimit-used": "2" } })
+      server.script(own(2), { status: 304, headers: { ...headers, "x-ratelimit-used": "1" } })
+      const ask = (characterId: number, etag?: string) =>
+        client.send({
+          route: own(0),
+          path: own(characterId),
+          group,
+          as: { characterId, token: Redacted.make(`token of ${characterId}`) },
+          etag
+        })
+      assert.strictEqual((yield* ask(1)).status, 200)
+      assert.deepInclude(yield* ask(2, "W/known"), { status: 304, text: "" })
+      const [first, second] = server.requests.map(({ headers }) => headers)
+      assert.deepInclude(first, { authorization: "Bearer token of 1" })
+      assert.deepInclude(second, { authorization: "Bearer token of 2", "if-none-match": "W/known" })
+      const used = yield* Effect.forEach([1, 2], (pilot) => usedOf(limits, `esi:char-killmail:${pilot}`))
+      assert.deepStrictEqual(used, [2, 1])
     }))
 })
 
