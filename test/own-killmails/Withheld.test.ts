@@ -182,6 +182,19 @@ layer(OwnWorld.layer(), { excludeTestServices: true, timeout: 60_000 })("a killm
       assert.strictEqual(status, 403)
     }))
 
+  it.effect("stays so when its pilot leaves, of whose lists nothing is left", () =>
+    Effect.gen(function*() {
+      const { sql, url } = yield* OwnWorld
+      const { browser, killmail, pilot } = yield* withheld("always")
+      assert.strictEqual((yield* browser.send("DELETE", `${url}/api/v1/me`)).status, 200)
+      const id = BigInt(pilot.character)
+      assert.deepStrictEqual(yield* sql`select from killmail_lists where kind = 'character' and id = ${id}`, [])
+      assert.deepStrictEqual(yield* sql`select from own_killmails where kind = 'character' and id = ${id}`, [])
+      assert.strictEqual(yield* publicStatus(killmail), 404)
+      // Who comes back finds it again.
+      assert.deepStrictEqual(yield* ids(yield* signIn(pilot)), [killmail.killmail_id])
+    }))
+
   it.effect("is decided about by its own pilot, within what there is", () =>
     Effect.gen(function*() {
       const { url } = yield* OwnWorld
