@@ -12,6 +12,7 @@ import { Gaps } from "./store/Gaps.ts"
 import { Imports } from "./store/Imports.ts"
 import { KillmailAlerts } from "./store/KillmailAlerts.ts"
 import { KillmailLists } from "./store/KillmailLists.ts"
+import { KillmailPilots } from "./store/KillmailPilots.ts"
 import { KillmailReader } from "./store/KillmailReader.ts"
 import { KillmailStore } from "./store/KillmailStore.ts"
 import { Leases } from "./store/Leases.ts"
@@ -41,6 +42,7 @@ export const stores = Layer.mergeAll(
   KillmailStore.layer,
   KillmailReader.layer,
   KillmailLists.layer,
+  KillmailPilots.layer,
   WithheldKillmails.layer,
   FeedStore.layer,
   Leases.layer,

@@ -7,6 +7,7 @@ import { JobQueue } from "../jobs/JobQueue.ts"
 import * as Lives from "../jobs/Lives.ts"
 import { readersAtOnce, SyncUserKillmails } from "../own-killmails/SyncUserKillmails.ts"
 import { KillmailLists, type ListStatus } from "../store/KillmailLists.ts"
+import { KillmailPilots } from "../store/KillmailPilots.ts"
 import { print, table } from "./Output.ts"
 import { makeProgress } from "./Progress.ts"
 import { refuse } from "./Refusal.ts"
@@ -25,7 +26,7 @@ export const queuePilots = Effect.fnUntraced(function*(
   only: Option.Option<number>,
   { readsAll }: { readonly readsAll: boolean }
 ) {
-  const pilots = yield* KillmailLists.use((lists) => lists.pilots(Option.getOrUndefined(only)))
+  const pilots = yield* KillmailPilots.use(({ pilots }) => pilots(Option.getOrUndefined(only)))
   if (Option.isSome(only) && pilots.length === 0) {
     return yield* refuse(`${command}: --character got ${only.value}, wants a pilot who signed in and has a token.`)
   }

@@ -8,6 +8,7 @@ import * as Job from "../jobs/Job.ts"
 import { Settings } from "../Settings.ts"
 import { FeedStore } from "../store/FeedStore.ts"
 import { KillmailLists, type ListKey, type Reading } from "../store/KillmailLists.ts"
+import { KillmailPilots } from "../store/KillmailPilots.ts"
 import { paceOf, refusedMillis, wholeMillis } from "./Pace.ts"
 
 /** In whose name, and how eagerly. */
@@ -119,9 +120,9 @@ const askFor = Effect.fnUntraced(function*(
 
 /** The pilot is no director, or in another corporation; of their own list ESI should never say so. */
 const giveUp = (list: ListKey, { character_id }: Reader) =>
-  KillmailLists.use((lists) =>
-    list.kind === "corporation" ? lists.refuse(character_id, list.id) : lists.putOff(list, refusedMillis)
-  )
+  list.kind === "corporation"
+    ? KillmailPilots.use((pilots) => pilots.refuse(character_id, list.id))
+    : KillmailLists.use((lists) => lists.putOff(list, refusedMillis))
 
 const statusOf = (error: { readonly _tag: string }): number | undefined => {
   const { reason } = error as EsiError

@@ -11,7 +11,7 @@ import { JobQueue } from "../jobs/JobQueue.ts"
 import { handle } from "../jobs/JobRunner.ts"
 import { Settings } from "../Settings.ts"
 import { EntityStore } from "../store/EntityStore.ts"
-import { KillmailLists } from "../store/KillmailLists.ts"
+import { KillmailPilots } from "../store/KillmailPilots.ts"
 import { failedMillis, placedMillis, refusedMillis } from "./Pace.ts"
 import { publishWithheld } from "./PublishWithheld.ts"
 import { readList } from "./ReadList.ts"
@@ -40,8 +40,8 @@ export const syncUserKillmails = handle(SyncUserKillmails, (reader) =>
     const { scheduleSpeed } = yield* Settings
     const { character_id } = reader
     const own = yield* readList({ kind: "character", id: character_id }, reader)
-    const corporation = yield* KillmailLists.use((lists) =>
-      lists.corporationOf(character_id, refusedMillis / scheduleSpeed)
+    const corporation = yield* KillmailPilots.use((pilots) =>
+      pilots.corporationOf(character_id, refusedMillis / scheduleSpeed)
     )
     if (Option.isNone(corporation)) return { character: own }
     return { character: own, corporation: yield* readList({ kind: "corporation", id: corporation.value }, reader) }
@@ -63,10 +63,10 @@ const look = handle(
   () =>
     Effect.gen(function*() {
       const { scheduleSpeed } = yield* Settings
-      const lists = yield* KillmailLists
+      const pilots = yield* KillmailPilots
       const queue = yield* JobQueue
       yield* placePilots
-      const due = yield* lists.due({
+      const due = yield* pilots.due({
         most: mostAtOnce,
         refusedMillis: refusedMillis / scheduleSpeed,
         failedMillis: failedMillis / scheduleSpeed
@@ -84,12 +84,12 @@ const look = handle(
 /** Without an answer of ESI each is taken to be where they were. */
 const placePilots = Effect.gen(function*() {
   const { scheduleSpeed } = yield* Settings
-  const lists = yield* KillmailLists
-  const ids = yield* lists.unplaced(placedMillis / scheduleSpeed, mostIds)
+  const pilots = yield* KillmailPilots
+  const ids = yield* pilots.unplaced(placedMillis / scheduleSpeed, mostIds)
   if (ids.length === 0) return
   yield* EsiEntities.use((esi) => esi.affiliations(ids)).pipe(
     Effect.flatMap((answers) =>
-      Effect.andThen(lists.place(answers), EntityStore.use((store) => store.keepAffiliations(answers)))
+      Effect.andThen(pilots.place(answers), EntityStore.use((store) => store.keepAffiliations(answers)))
     ),
     Effect.catchTag("EsiError", ({ message }) => Effect.logInfo(`Where pilots are is not known: ${message}`))
   )
