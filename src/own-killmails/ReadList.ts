@@ -119,10 +119,11 @@ const askFor = Effect.fnUntraced(function*(
 })
 
 /** The pilot is no director, or in another corporation; of their own list ESI should never say so. */
-const giveUp = (list: ListKey, { character_id }: Reader) =>
-  list.kind === "corporation"
-    ? KillmailPilots.use((pilots) => pilots.refuse(character_id, list.id))
-    : KillmailLists.use((lists) => lists.putOff(list, refusedMillis))
+const giveUp = Effect.fnUntraced(function*(list: ListKey, { character_id }: Reader) {
+  const lists = yield* KillmailLists
+  const pilots = yield* KillmailPilots
+  yield* list.kind === "corporation" ? pilots.refuse(character_id, list.id) : lists.putOff(list, refusedMillis)
+})
 
 const statusOf = (error: { readonly _tag: string }): number | undefined => {
   const { reason } = error as EsiError
