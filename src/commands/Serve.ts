@@ -1,8 +1,9 @@
 /** `killmaild serve`: the daemon, with all its roles or some. */
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Predicate, Schedule } from "effect"
 import { Command, Flag } from "effect/cli"
 import { FirstChild, forkChild, stop } from "../jobs/JobsProcess.ts"
 import { type Role, roles, Settings } from "../Settings.ts"
+import { isLostConnection } from "../store/Database.ts"
 import { fromEnvironment } from "./Environment.ts"
 import { refuse } from "./Refusal.ts"
 
@@ -36,11 +37,21 @@ const stopInTime = Effect.sync(() => {
   }
 })
 
+const wentAway = (error: unknown): boolean =>
+  isLostConnection(error) || Predicate.hasProperty(error, "cause") && isLostConnection(error.cause)
+
 /** Once the settings are known to be good. */
 const launch = Effect.fnUntraced(function*(wanted: ReadonlyArray<Role>, oneProcess: boolean) {
   const child = wanted.includes("jobs") && !oneProcess ? yield* jobsProcess : undefined
   const Daemon = yield* Effect.promise(() => import("../Daemon.ts"))
-  return yield* Layer.launch(Daemon.layer(wanted, { oneProcess })).pipe(Effect.provideService(FirstChild, child))
+  return yield* Layer.launch(Daemon.layer(wanted, { oneProcess })).pipe(
+    Effect.provideService(FirstChild, child),
+    // Postgres may go away during the start as at any other time. It is waited for, as at every start.
+    Effect.tapError((error) =>
+      wentAway(error) ? Effect.logWarning("Postgres went away during the start, which begins again.") : Effect.void
+    ),
+    Effect.retry({ while: wentAway, schedule: Schedule.spaced("1 second") })
+  )
 }, Effect.scoped)
 
 /** It loads its code while this process loads its own, which saves half a second of every start. */

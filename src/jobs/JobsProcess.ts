@@ -50,7 +50,9 @@ export class JobsProcess extends Context.Service<JobsProcess, {
     Layer.effect(
       JobsProcess,
       Effect.gen(function*() {
-        let first = yield* FirstChild
+        const forked = yield* FirstChild
+        // A start that begins again has had it.
+        let first = forked?.process.exitCode === null && forked.process.signalCode === null ? forked : undefined
         const state: { child: ChildProcess | undefined; canaryAt: number | null } = { child: undefined, canaryAt: null }
         let tellMetrics: ((text: string) => void) | undefined
 
