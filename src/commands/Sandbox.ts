@@ -48,6 +48,11 @@ export const sandbox = Command.make("sandbox", options, ({ corpus, ...rest }) =>
     yield* Console.log(`A small New Eden is at ${started.url}. For killmaild:\n`)
     for (const [name, value] of Object.entries(started.environment)) yield* Console.log(`export ${name}=${value}`)
     yield* Console.log(`\nIts wormhole map has the slug ${mapSlug} and the key ${mapKey}.`)
+    const [discord, slack, receiver] = (["discord", "slack", "receiver"] as const).map(started.inboxes.make)
+    yield* Console.log(`\nWebhooks may lead to Discord: ${discord}`)
+    yield* Console.log(`to Slack: ${slack}`)
+    yield* Console.log(`and, as JSON, to ${receiver}`)
+    yield* Console.log(`What these were sent is at ${started.url}/sandbox/inboxes.`)
     yield* Console.log(`\nWhat clients do wrong is at ${started.url}/sandbox/violations. Ctrl-C stops it.`)
     yield* Effect.addFinalizer(() => {
       const violations = started.violations()

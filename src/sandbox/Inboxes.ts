@@ -22,6 +22,8 @@ export interface Inboxes {
   /** Another one; its path under the sandbox's address. */
   readonly make: (kind: Kind) => string
   readonly received: (path: string) => ReadonlyArray<Message>
+  /** What each was sent, by its path. */
+  readonly all: () => Readonly<Record<string, ReadonlyArray<Message>>>
   /** Its owner takes it away. */
   readonly remove: (path: string) => void
 }
@@ -91,6 +93,7 @@ export const inboxes = (judge: Judge, seed: string, speed: number): Inboxes => {
     upstreams: [upstream("discord"), upstream("slack"), upstream("receiver")],
     make,
     received: (path) => byPath.get(path)?.messages ?? [],
+    all: () => Object.fromEntries([...byPath].map(([path, { messages }]) => [path, messages])),
     remove: (path) => void byPath.delete(path)
   }
 }

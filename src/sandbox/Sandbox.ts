@@ -154,7 +154,12 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
     ...channels.upstreams
   ]
   const server = yield* Effect.acquireRelease(
-    attempt(() => listen(port, upstreams, judge, (ask) => script.replyTo(ask) ?? accident(ask))),
+    attempt(() =>
+      listen(port, upstreams, judge, (ask) => script.replyTo(ask) ?? accident(ask), {
+        "/sandbox/violations": judge.violations,
+        "/sandbox/inboxes": channels.all
+      })
+    ),
     (running) => Effect.promise(running.close)
   )
 

@@ -44,7 +44,9 @@ export const listen = async (
   port: number,
   upstreams: ReadonlyArray<Upstream>,
   judge: Judge,
-  faultFor: (ask: Ask) => Reply | undefined
+  faultFor: (ask: Ask) => Reply | undefined,
+  /** What people may look at, by path. */
+  pages: Readonly<Record<string, () => unknown>>
 ): Promise<Running> => {
   const byName = new Map(upstreams.map((upstream) => [upstream.name as string, upstream]))
   const sockets = new WebSocketServer({ noServer: true })
@@ -71,7 +73,8 @@ export const listen = async (
     const [, prefix = "", path = "/"] = /^\/([^/]*)(\/.*)?$/.exec(url.pathname) ?? []
     const upstream = byName.get(prefix)
     if (upstream === undefined) {
-      return await write(response, url.pathname === "/sandbox/violations" ? list(judge) : nowhere)
+      const page = pages[url.pathname]
+      return await write(response, page === undefined ? nowhere : shown(page()))
     }
 
     const body = request.method === "POST" ? await text(request) : ""
@@ -227,17 +230,17 @@ const packed = (answer: Answer, { headers }: Ask): Answer => {
   }
 }
 
-const list = (judge: Judge): Answer => ({
+const shown = (page: unknown): Answer => ({
   status: 200,
   headers: { "content-type": "application/json" },
-  body: JSON.stringify(judge.violations(), undefined, 2)
+  body: JSON.stringify(page, undefined, 2)
 })
 
 const nowhere: Answer = {
   status: 404,
   headers: { "content-type": "text/plain" },
   body:
-    "This is a sandbox of New Eden: /esi /r2z2 /redisq /evekill /evekill-socket /zkillboard /everef /static-data /wanderer /sso /fcm /discord /slack /receiver, and /sandbox/violations for people.\n"
+    "This is a sandbox of New Eden: /esi /r2z2 /redisq /evekill /evekill-socket /zkillboard /everef /static-data /wanderer /sso /fcm /discord /slack /receiver, and /sandbox/violations and /sandbox/inboxes for people.\n"
 }
 
 const close = (server: Server): Promise<void> =>

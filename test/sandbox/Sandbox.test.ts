@@ -41,6 +41,7 @@ describe("the sandbox's port", () => {
         KILLMAILD_SDE_URL: `${url}/static-data`,
         KILLMAILD_WANDERER_URL: `${url}/wanderer`,
         KILLMAILD_WEBHOOK_ALLOW: new URL(url).host,
+        KILLMAILD_FCM_URL: `${url}/fcm`,
         KILLMAILD_SSO_URL: `${url}/sso`,
         KILLMAILD_SSO_CLIENT_ID: "5a0d1ce0f5a9d0b0c0ffee0000c0ffee"
       })

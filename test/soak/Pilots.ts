@@ -3,14 +3,11 @@
  * has, and the processes are killed. In the end every own killmail is stored, and every token lives.
  */
 import { Effect, Fiber } from "effect"
-import { decodeJwt } from "jose"
 import { hashOf, type Killmail } from "../../src/domain/Killmail.ts"
-import type { Reply } from "../../src/sandbox/Faults.ts"
 import { pilotOf } from "../../src/sandbox/People.ts"
-import { randomOf } from "../../src/sandbox/Random.ts"
-import type { Sandbox } from "../../src/sandbox/Sandbox.ts"
 import { killmailOf } from "../../src/sandbox/World.ts"
 import { makeBrowser, signInWith } from "../support/Browser.ts"
+import { watchRefreshes } from "../support/Refreshes.ts"
 import { TestDatabase } from "../support/TestDatabase.ts"
 import { describe, excuse, type Rig, start, until } from "./Rig.ts"
 
@@ -34,18 +31,6 @@ export interface Outcome {
 /** Of the refreshes. */
 const failedShare = 0.05
 
-/** In every way that says nothing about the token; some after the SSO has given another one. */
-const accidents: ReadonlyArray<Reply> = [
-  { status: 502, headers: { "content-type": "text/html" }, body: "<html></html>" },
-  { status: 503 },
-  { status: 429, headers: { "retry-after": "0.01" } },
-  { status: 200, headers: { "content-type": "text/html" }, body: "<html></html>" },
-  { status: 401, headers: { "content-type": "application/json" }, body: `{"error":"invalid_client"}` },
-  { reset: true },
-  { resetWithin: true },
-  { truncate: true }
-]
-
 export const run = (plan: Plan) =>
   Effect.gen(function*() {
     const began = performance.now()
@@ -57,7 +42,7 @@ export const run = (plan: Plan) =>
       faults: 0,
       environment: { KILLMAILD_FEEDS: "" }
     })
-    const seen = watch(rig.sandbox, plan.seed)
+    const seen = watchRefreshes(rig.sandbox, plan.seed, failedShare)
     const findings: Array<string> = []
     const pilots = Array.from({ length: plan.pilots }, (_, number) => pilotOf(plan.seed, number).character)
     const killmails = pilots.flatMap((pilot, number) =>
@@ -95,42 +80,6 @@ export const run = (plan: Plan) =>
     const { failed: failedRefreshes, refreshes } = seen
     return { seconds, refreshes, failedRefreshes, findings } satisfies Outcome as Outcome
   }).pipe(Effect.scoped)
-
-/** Watches whose refreshes are under way, while some meet an accident. */
-const watch = (sandbox: Sandbox, seed: string) => {
-  const random = randomOf("soak of pilots", seed)
-  const owners = new Map<string, string>()
-  const underWay = new Map<string, number>()
-  const seen = { most: 0, refreshes: 0, failed: 0, isCalm: false }
-
-  const note = (body: string): string => {
-    const { access_token, refresh_token } = JSON.parse(body) as Record<string, string>
-    owners.set(refresh_token!, decodeJwt(access_token!).sub!)
-    return body
-  }
-  sandbox.intercept(({ body, path }) => {
-    if (path !== "/v2/oauth/token") return undefined
-    const shown = new URLSearchParams(body).get("refresh_token")
-    if (shown === null) return { alter: note }
-    const owner = owners.get(shown)!
-    seen.refreshes += 1
-    const fault = !seen.isCalm && random.chance(failedShare) ? random.pick(accidents) : undefined
-    if (fault !== undefined) seen.failed += 1
-    if (fault?.status !== undefined || fault?.reset === true) return fault
-    const others = underWay.get(owner) ?? 0
-    seen.most = Math.max(seen.most, others + 1)
-    underWay.set(owner, others + 1)
-    return {
-      ...fault,
-      delayMillis: random.whole(0, 20),
-      alter: (answered) => {
-        underWay.set(owner, underWay.get(owner)! - 1)
-        return note(answered)
-      }
-    }
-  })
-  return seen
-}
 
 /** Of the last day, so that the lists are read as often as may be. */
 const lossOf = (seed: string, pilot: number, number: number): Killmail => {
