@@ -1,13 +1,12 @@
 /** Where a page of killmails ended, as a client hands it back: opaque to it. */
-import type { KillmailRow } from "../domain/Document.ts"
 import { normaliseTime } from "../domain/Killmail.ts"
-import { type Place, placeOf } from "../store/KillmailSearch.ts"
+import type { Place } from "../store/KillmailSearch.ts"
 
-/** Seconds since 1970 and the id of the killmail that the page ended with. */
-export const cursorOf = (row: KillmailRow): string => {
-  const { killmail_id, killmail_time } = placeOf(row)
-  return Buffer.from(`${Date.parse(killmail_time) / 1000}_${killmail_id}`).toString("base64url")
-}
+/** Seconds since 1970 and the id of the killmail that the page ended with; null at the end. */
+export const cursorOf = (next: Place | undefined): string | null =>
+  next === undefined
+    ? null
+    : Buffer.from(`${Date.parse(next.killmail_time) / 1000}_${next.killmail_id}`).toString("base64url")
 
 /** `undefined` for what is no cursor of ours. */
 export const placeIn = (cursor: string): Place | undefined => {

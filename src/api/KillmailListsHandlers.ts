@@ -6,7 +6,7 @@ import { HttpApiBuilder } from "effect/http-api"
 import type { KillmailRow } from "../domain/Document.ts"
 import type { Filter } from "../domain/Filter.ts"
 import { type Included, shownIds, tableColumns, toSummary, toTableRow } from "../domain/Summary.ts"
-import { KillmailSearch, type Place, placeOf } from "../store/KillmailSearch.ts"
+import { KillmailSearch, type Place } from "../store/KillmailSearch.ts"
 import { Names } from "../store/Names.ts"
 import { Api } from "./Api.ts"
 import { BadRequest, NotAcceptable } from "./ApiErrors.ts"
@@ -61,14 +61,17 @@ export const KillmailListsHandlers = HttpApiBuilder.group(
     /** The first page is asked for before the answer begins: it tells whether there will be one. */
     const lines = Effect.fnUntraced(
       function*(filter: Filter, after: Place | undefined, limit: number | undefined, included: Included) {
-        const pageAfter = (place: Place | undefined) =>
-          search.page(filter, { after: place, limit: limit ?? linesAtOnce, ...included })
-        const first = yield* unavailable(pageAfter(after))
-        return Stream.paginate(first, (rows) =>
+        const pageAfter = (place: Place | undefined, left: number) =>
+          Effect.map(
+            search.page(filter, { after: place, limit: Math.min(left, linesAtOnce), ...included }),
+            (page) => ({ page, left: left - page.rows.length })
+          )
+        const first = yield* unavailable(pageAfter(after, limit ?? Number.POSITIVE_INFINITY))
+        return Stream.paginate(first, ({ left, page }) =>
           Effect.gen(function*() {
-            const page = yield* summaries(rows, included)
-            const isLast = limit !== undefined || rows.length < linesAtOnce
-            return [page, isLast ? Option.none() : Option.some(yield* pageAfter(placeOf(rows.at(-1)!)))] as const
+            const lines = yield* summaries(page.rows, included)
+            const isLast = page.next === undefined || left === 0
+            return [lines, isLast ? Option.none() : Option.some(yield* pageAfter(page.next, left))] as const
           }))
       }
     )
@@ -93,10 +96,9 @@ export const KillmailListsHandlers = HttpApiBuilder.group(
       switch (formatFor(request.headers["accept"])) {
         case "json": {
           const most = limit ?? usualLimit
-          const rows = yield* unavailable(search.page(filter, { after, limit: most, ...included }))
+          const { next, rows } = yield* unavailable(search.page(filter, { after, limit: most, ...included }))
           const data = yield* unavailable(summaries(rows, included))
-          const next_cursor = rows.length < most ? null : cursorOf(rows.at(-1)!)
-          return HttpServerResponse.jsonUnsafe({ data, next_cursor }, { headers })
+          return HttpServerResponse.jsonUnsafe({ data, next_cursor: cursorOf(next) }, { headers })
         }
         case "ndjson": {
           const found = yield* lines(filter, after, limit, included)

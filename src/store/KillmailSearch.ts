@@ -27,7 +27,20 @@ export interface PageOptions {
   readonly items?: boolean | undefined
   /** Without attackers there is only who fired the final blow; where hundreds did, that is most of the work. */
   readonly attackers?: boolean | undefined
+  /** Milliseconds after which a page ends with what was found, however little. */
+  readonly patienceMillis?: number | undefined
 }
+
+export interface Page {
+  readonly rows: ReadonlyArray<KillmailRow>
+  /** What the next page comes after; undefined where all was looked through. */
+  readonly next: Place | undefined
+}
+
+/** A filter that fits next to nothing looks through all there is: a page at a time, each soon enough for a client. */
+const usualPatience = 1500
+/** Milliseconds that one look may take before the next ones are shorter. */
+const longLook = 400
 
 /** Months that are looked through first, before anybody is asked in which months there is something. */
 const recentMonths = 2
@@ -46,7 +59,7 @@ export class KillmailSearch extends Context.Service<KillmailSearch, {
    * What fits and is older than `after`, at most `limit`, newest first. Pages that follow one another show everything once,
    * whatever arrives meanwhile.
    */
-  readonly page: (filter: Filter, options: PageOptions) => Effect.Effect<ReadonlyArray<KillmailRow>, SqlError.SqlError>
+  readonly page: (filter: Filter, options: PageOptions) => Effect.Effect<Page, SqlError.SqlError>
 }>()("killmaild/store/KillmailSearch") {
   static readonly layer = Layer.effect(
     KillmailSearch,
@@ -109,25 +122,39 @@ export class KillmailSearch extends Context.Service<KillmailSearch, {
       }
 
       const page = Effect.fn("KillmailSearch.page")(function*(filter: Filter, options: PageOptions) {
-        const { after, limit } = options
+        const { after, limit, patienceMillis = usualPatience } = options
+        const began = performance.now()
         const driver = yield* leadingDriver(sql, filter)
         const places: Array<Place> = []
-        const look = Effect.fnUntraced(function*(spans: ReadonlyArray<Times>) {
-          for (const [from, to] of spans) {
-            if (places.length === limit) return
+        const range = rangeOf(filter, after)
+        let reached = range[1]
+        let mostMonths = allMonths
+        const isOver = () => places.length === limit || reached < range[1] && performance.now() - began > patienceMillis
+        const look = Effect.fnUntraced(function*([first, last]: Times) {
+          for (let to = last; to > first && !isOver(); to = reached) {
+            const lookBegan = performance.now()
+            const from = Math.max(first, monthBefore(to - 1, mostMonths - 1))
             const span = { first: new Date(from).toISOString(), last: new Date(to).toISOString() }
             places.push(...(yield* placesIn(filter, driver, span, { after, limit: limit - places.length })))
+            reached = from
+            if (performance.now() - lookBegan > longLook) {
+              mostMonths = Math.ceil(Math.min(mostMonths, monthsIn(from, to)) / growth)
+            }
           }
         })
-        const range = rangeOf(filter, after)
         const recent = Math.max(range[0], monthBefore(Math.min(range[1], Date.now()), recentMonths - 1))
-        yield* look(nonEmpty([recent, range[1]]))
-        if (places.length < limit && range[0] < recent) {
+        yield* look([recent, range[1]])
+        if (!isOver() && range[0] < recent) {
           const months = yield* activeMonths(sql, filter, new Date(recent).toISOString())
           const older = [range[0], recent] as const
-          yield* look(months === undefined ? growingSpans(older) : spansOf(months, older, limit))
+          yield* Effect.forEach(months === undefined ? growingSpans(older) : spansOf(months, older, limit), look)
+          if (!isOver()) reached = range[0]
         }
-        return places.length === 0 ? [] : yield* killmailsAt(places, options)
+        const rows = places.length === 0 ? [] : yield* killmailsAt(places, options)
+        return {
+          rows,
+          next: places.length === limit ? placeOf(rows.at(-1)!) : reached > range[0] ? startOf(reached) : undefined
+        }
       })
 
       return KillmailSearch.of({ page })
@@ -140,7 +167,16 @@ type Wanted = Pick<PageOptions, "after" | "limit">
 /** Milliseconds since 1970: from the first up to, not including, the second. */
 type Times = readonly [from: number, to: number]
 
-const nonEmpty = (times: Times): ReadonlyArray<Times> => times[0] < times[1] ? [times] : []
+/** More than there are. */
+const allMonths = 1200
+const monthMillis = 28 * 86_400_000
+const monthsIn = (from: number, to: number): number => Math.ceil((to - from) / monthMillis)
+
+/** Before everything of this moment or later. */
+const startOf = (millis: number): Place => ({
+  killmail_time: normaliseTime(new Date(millis).toISOString()),
+  killmail_id: 0
+})
 
 const millisOf = (moment: string | undefined, otherwise: number): number =>
   moment === undefined ? otherwise : Date.parse(instantOf(moment))
@@ -198,8 +234,7 @@ const spansOf = (months: ReadonlyArray<ActiveMonth>, [first, last]: Times, limit
   return spans
 }
 
-/** Where the page goes on that begins after this killmail. */
-export const placeOf = ({ killmail_id, killmail_time }: KillmailRow): Place => ({
+const placeOf = ({ killmail_id, killmail_time }: KillmailRow): Place => ({
   killmail_id,
   killmail_time: normaliseTime(killmail_time)
 })

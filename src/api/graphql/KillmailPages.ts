@@ -35,10 +35,10 @@ export const pageOf = Effect.fnUntraced(function*(
   if (typeof cursor === "string" && after === undefined) {
     return yield* new BadRequest({ detail: "cursor: wants the nextCursor of the page before." })
   }
-  const rows = yield* unavailable(stores.search.page(filter, { after, limit, items: wantsItems }))
+  const { next, rows } = yield* unavailable(stores.search.page(filter, { after, limit, items: wantsItems }))
   return {
     data: rows.map((row) => toDocument(row, nameless)),
-    nextCursor: rows.length < limit ? null : cursorOf(rows.at(-1)!)
+    nextCursor: cursorOf(next)
   }
 })
 
