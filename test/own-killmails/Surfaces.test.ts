@@ -8,6 +8,7 @@ import { FeedStore } from "../../src/store/FeedStore.ts"
 import { KillmailStore } from "../../src/store/KillmailStore.ts"
 import { WithheldKillmails } from "../../src/store/WithheldKillmails.ts"
 import { connectEvents } from "../support/EventClient.ts"
+import { graphqlClient } from "../support/GraphqlClient.ts"
 import { mailOf, newKillmail, withVictim } from "../support/Mails.ts"
 import { connectSocket } from "../support/SocketClient.ts"
 import { stoppableDaemon } from "../support/StoppableDaemon.ts"
@@ -177,6 +178,17 @@ const assertHidden = Effect.fnUntraced(function*(url: string, mails: ReadonlyArr
   }
 })
 
+/** A webhook of the operator's, for every killmail. */
+const tellEverything = (url: string, inbox: string) =>
+  Effect.promise(async () => {
+    const { status } = await fetch(`${url}/api/v1/webhooks`, {
+      method: "POST",
+      headers: { authorization: "Bearer operator", "content-type": "application/json" },
+      body: JSON.stringify({ name: "all", format: "json", url: inbox, filter: {} })
+    })
+    assert.strictEqual(status, 201)
+  })
+
 const seed = Number(process.env["SURFACES_SEED"] ?? 1)
 const steps = Number(process.env["SURFACES_STEPS"] ?? 16)
 
@@ -194,6 +206,9 @@ describe("killmails that are held back", () => {
         const events = yield* connectEvents(`${url}/api/v1/stream?after=0`)
         const socket = yield* connectSocket(url)
         socket.send({ action: "subscribe", id: "all", filter: {}, after: 0 })
+        const graph = (yield* graphqlClient(url)).subscribe("subscription { killmail(after: 0) { killmailId } }")
+        const inbox = sandbox.inboxes.make("receiver")
+        yield* tellEverything(url, inbox)
         const random = randomOf("surfaces", seed)
         const mails = makeMails(random, 12)
         const sql = Context.get(context, SqlClient.SqlClient)
@@ -232,7 +247,15 @@ describe("killmails that are held back", () => {
         assert.sameMembers(told.map(({ data }) => data.killmail_id), publicIds)
         assert.deepStrictEqual(told.map(({ id }) => Number(id)), publicIds.map((_, index) => index + 1))
         const framed = socket.frames.filter(({ type }) => type === "killmail")
-        assert.deepStrictEqual(framed.map(({ data }) => data!.killmail_id), told.map(({ data }) => data.killmail_id))
+        const inOrder = told.map(({ data }) => data.killmail_id)
+        assert.deepStrictEqual(framed.map(({ data }) => data!.killmail_id), inOrder)
+        yield* graph.count(publicIds.length)
+        assert.deepStrictEqual(graph.killmails.map(({ killmailId }) => killmailId), inOrder)
+        const messages = yield* eventually(
+          () => Effect.sync(() => sandbox.inboxes.received(inbox)),
+          ({ length }) => length >= publicIds.length
+        ).pipe(Effect.provide(context))
+        assert.sameMembers(messages.map(({ body }) => JSON.parse(body).killmail_id), publicIds)
       }),
     120_000
   )
