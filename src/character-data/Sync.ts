@@ -54,7 +54,7 @@ const syncOf = <D>(kind: Kind<D>) => {
     if (!kind.scopes.every((scope) => known.scopes.includes(scope))) return { outcome: "no scope" }
     // What an earlier version kept and this one cannot read is asked for anew.
     const before = Option.getOrUndefined(decode(known.data))
-    const { answers, ask } = yield* askerFor(characterId, known.answers)
+    const { answers, ask, kept } = yield* askerFor(characterId, known.answers)
     const after = yield* kind.read(ask, before)
     const now = yield* Clock.currentTimeMillis
     const since = known.synced_at?.getTime() ?? now
@@ -70,6 +70,7 @@ const syncOf = <D>(kind: Kind<D>) => {
       dueMillis: dueIn(pace)
     })
     yield* Metric.update(Metric.withAttributes(changesTotal, { kind: kind.name }), noted)
+    kept()
     return { outcome: "synced", changes: noted }
   })
 
