@@ -8,16 +8,19 @@ import { eventually, manualSandbox, migratedDatabase } from "../support/TestDaem
 
 const [pilot, other] = [0, 1].map((number) => pilotOf("test", number).character) as [number, number]
 
-/** An hour of New Eden is 9 seconds, and of ours, too. */
-const world = Effect.gen(function*() {
-  const sandbox = yield* manualSandbox({ speed: 400 })
+/** Of New Eden, and of our own schedule. */
+const worldAt = Effect.fnUntraced(function*(speed: number, scheduleSpeed: number) {
+  const sandbox = yield* manualSandbox({ speed })
   const { url: databaseUrl } = yield* migratedDatabase
   const daemon = yield* stoppableDaemon(databaseUrl, sandbox, {
     KILLMAILD_FEEDS: "",
-    KILLMAILD_SCHEDULE_SPEED: "400"
+    KILLMAILD_SCHEDULE_SPEED: String(scheduleSpeed)
   })
   return { sandbox, ...daemon }
 })
+
+/** An hour is 9 seconds. */
+const world = worldAt(400, 400)
 
 const told = (sql: SqlClient.SqlClient) =>
   Effect.map(
@@ -124,4 +127,23 @@ describe("what ESI tells of a pilot's character", () => {
       }),
     120_000
   )
+
+  it.live("is not asked for again when what was asked after it failed", () =>
+    Effect.gen(function*() {
+      const { context, sandbox, url } = yield* worldAt(1, 30)
+      let failures = 0
+      sandbox.intercept(({ path }) =>
+        path.endsWith("/orders/history") && failures++ < 3 ? { status: 503, body: "" } : undefined
+      )
+      yield* signInWith(makeBrowser(), url, pilot)
+      yield* eventually(
+        (sql) => sql`select from character_data where kind = 'orders' and synced_at is not null`,
+        (rows) => rows.length === 1
+      ).pipe(Effect.provide(context))
+      const asked = sandbox.requests().filter(({ path }) => /\/orders(\/history)?$/.test(path))
+      assert.deepStrictEqual(
+        asked.map(({ path, status }) => `${path.split("/").at(-1)} ${status}`),
+        ["orders 200", "history 503", "history 503", "history 503", "history 200"]
+      )
+    }), 120_000)
 })
