@@ -61,7 +61,12 @@ export const signIn = Effect.fnUntraced(function*(pilot: Pilot, browser: Browser
 
 /** The pilot's job runs now; returns how it ended. */
 export const sync = Effect.fnUntraced(
-  function*({ character }: Pilot, options: { readonly reads_all?: boolean; readonly is_asked?: boolean } = {}) {
+  function*(
+    { character }: Pilot,
+    options: { readonly reads_all?: boolean; readonly is_asked?: boolean } = {},
+    // A token that is being refreshed puts it off for a moment.
+    endings: ReadonlyArray<string> = ["completed", "failed"]
+  ) {
     const { context, sql } = yield* OwnWorld
     yield* sql`delete from job_runs where task = 'sync_user_killmails' and character_id = ${BigInt(character)}`
     const [last] = yield* Effect.gen(function*() {
@@ -71,7 +76,9 @@ export const sync = Effect.fnUntraced(
         (sql) =>
           sql<{ status: string; result: unknown; error: string | null }>`
             select status, result, error from job_runs
-            where task = 'sync_user_killmails' and character_id = ${BigInt(character)} and status <> 'running'`,
+            where task = 'sync_user_killmails' and character_id = ${BigInt(character)} and status = any(${[
+            ...endings
+          ]}::text[])`,
         (rows) => rows.length > 0
       )
     }).pipe(Effect.provide(context))

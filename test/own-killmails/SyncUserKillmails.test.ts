@@ -92,7 +92,7 @@ layer(OwnWorld.layer(), { excludeTestServices: true, timeout: 60_000 })("a pilot
       const pilot = nextPilot()
       yield* signIn(pilot)
       yield* sync(pilot)
-      yield* sync(pilot, { reads_all: true })
+      yield* sync(pilot, { reads_all: true }, ["completed", "rescheduled"])
       assert.lengthOf(yield* asked(pilot.character), 1)
       yield* inNoViolation
     }))
