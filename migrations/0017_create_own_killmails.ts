@@ -150,16 +150,13 @@ export default Effect.gen(function*() {
   // Called by hear_killmails, when the sightings are written: what only its own pilots named stays held back.
   yield* sql`
     create or replace function release_killmails(ids bigint[]) returns void
-    language plpgsql as $$
-    begin
-      if not exists (
-        select from killmail_ledger
+    language sql as $$
+      select release_withheld(array(
+        select killmail_id
+        from killmail_ledger
         where killmail_id = any(ids) and sequence is null and visible_from > clock_timestamp()
-      ) then
-        return;
-      end if;
-      perform release_withheld(array(select id from unnest(ids) id where is_publicly_sighted(id)));
-    end $$`
+          and is_publicly_sighted(killmail_id)))
+    $$`
 
   // After another list named them, or one changed its mind: what is held back is so for as long as is said now.
   yield* sql`

@@ -201,9 +201,7 @@ export const explainToken = (error: TokenError): Job.JobError => {
     case "SsoUnavailable":
       return new Job.JobPostponed({ delayMillis: error.waitMillis * (1 + Math.random()), message })
     case "SqlError":
-      return isPassing(error)
-        ? new Job.JobPostponed({ delayMillis: 2000, message: `Postgres was not there, or busy: ${causeText(error)}` })
-        : new Job.JobFailed({ reason: "database", message: `Postgres: ${causeText(error)}` })
+      return Job.databaseFailed(isPassing(error), causeText(error))
     case "TokenUnreadable":
     case "EncryptionKeysUnavailable":
       return new Job.JobFailed({ reason: "token_unreadable", message })

@@ -38,9 +38,7 @@ const explain = (error: Failure | LeaseHeld | LeaseLost): Job.JobError => {
     case "LeaseLost":
       return later(2000, "Another replica took over.")
     case "SqlError":
-      return isPassing(error)
-        ? later(2000, `Postgres was not there, or busy: ${causeText(error)}`)
-        : new Job.JobFailed({ reason: "database", message: `Postgres: ${causeText(error)}` })
+      return Job.databaseFailed(isPassing(error), causeText(error))
     case "EsiError": {
       const { message, reason } = error
       if (reason._tag === "EsiPaused") return later(reason.waitMillis, message)

@@ -160,8 +160,6 @@ const explain = (error: Failure): Job.JobError => {
         ? new Job.JobPostponed({ delayMillis: 2000, message: error.message })
         : new Job.JobFailed({ reason: "import_failed", message: error.message })
     case "SqlError":
-      return isPassing(error)
-        ? new Job.JobPostponed({ delayMillis: 2000, message: `Postgres was not there, or busy: ${causeText(error)}` })
-        : new Job.JobFailed({ reason: "database", message: `Postgres: ${causeText(error)}` })
+      return Job.databaseFailed(isPassing(error), causeText(error))
   }
 }

@@ -59,10 +59,7 @@ export const repair = Effect.gen(function*() {
 
 export const repairGaps = handle(RepairGaps, () => Effect.interruptible(Effect.mapError(repair, failed)))
 
-const failed = (error: SqlError.SqlError) =>
-  isPassing(error)
-    ? new Job.JobPostponed({ delayMillis: 2000, message: `Postgres was not there, or busy: ${causeText(error)}` })
-    : new Job.JobFailed({ reason: "database", message: `Postgres: ${causeText(error)}` })
+const failed = (error: SqlError.SqlError) => Job.databaseFailed(isPassing(error), causeText(error))
 
 /** How many killmails of the day are missing; undefined while nobody has a list of it. */
 const repairDay = Effect.fnUntraced(function*({ day, since }: OpenDay) {

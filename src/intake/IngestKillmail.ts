@@ -129,9 +129,7 @@ const explainEsi = ({ reason }: EsiError) => {
 const explainSql = (error: SqlError.SqlError) =>
   isBadRow(error)
     ? new Job.JobRefused({ reason: "bad_row", message: `Postgres refuses the killmail: ${causeText(error)}` })
-    : isPassing(error)
-    ? postponed(2000, `Postgres was not there, or busy: ${causeText(error)}`)
-    : new Job.JobFailed({ reason: "database", message: `Postgres: ${causeText(error)}` })
+    : Job.databaseFailed(isPassing(error), causeText(error))
 
 const noteStored = Effect.fnUntraced(function*({ killmail_time }: Killmail, { heard_at }: Heard) {
   const now = Date.now()

@@ -29,13 +29,7 @@ export const syncMapActivity = (settings: Settings["Service"]) => {
           SettingInvalid: ({ message }) => new Job.JobFailed({ reason: "wanderer_refused", message }),
           WandererUnavailable: ({ message, retryAfter }) =>
             new Job.JobPostponed({ delayMillis: retryAfter ?? later / settings.scheduleSpeed, message }),
-          SqlError: (error) =>
-            isPassing(error)
-              ? new Job.JobPostponed({
-                delayMillis: 2000,
-                message: `Postgres was not there, or busy: ${causeText(error)}`
-              })
-              : new Job.JobFailed({ reason: "database", message: `Postgres: ${causeText(error)}` })
+          SqlError: (error) => Job.databaseFailed(isPassing(error), causeText(error))
         })
       )
   )

@@ -45,10 +45,7 @@ export const deliverPush = handle(DeliverPush, ({ notification_id, session_id })
       PushUnavailable: ({ message, waitMillis }) =>
         new Job.JobPostponed({ delayMillis: waitMillis * (1 + Math.random()), message }),
       PushRefused: ({ message }) => new Job.JobFailed({ reason: "push_refused", message }),
-      SqlError: (error) =>
-        isPassing(error)
-          ? new Job.JobPostponed({ delayMillis: 2000, message: `Postgres was not there, or busy: ${causeText(error)}` })
-          : new Job.JobFailed({ reason: "database", message: `Postgres: ${causeText(error)}` })
+      SqlError: (error) => Job.databaseFailed(isPassing(error), causeText(error))
     }),
     Effect.interruptible
   ))

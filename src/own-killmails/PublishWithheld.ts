@@ -18,9 +18,5 @@ const PublishWithheld = Job.make({
 export const publishWithheld = handle(PublishWithheld, () =>
   WithheldKillmails.use(({ publishDue }) => publishDue).pipe(
     Effect.map((published) => ({ published })),
-    Effect.mapError((error) =>
-      isPassing(error)
-        ? new Job.JobPostponed({ delayMillis: 2000, message: `Postgres was not there, or busy: ${causeText(error)}` })
-        : new Job.JobFailed({ reason: "database", message: `Postgres: ${causeText(error)}` })
-    )
+    Effect.mapError((error) => Job.databaseFailed(isPassing(error), causeText(error)))
   ))

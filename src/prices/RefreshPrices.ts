@@ -109,8 +109,6 @@ const explain = (error: UpstreamError | EsiError): Job.JobError => {
         ? new Job.JobPostponed({ delayMillis: error.reason.waitMillis, message: error.message })
         : new Job.JobFailed({ reason: "esi_unavailable", message: error.message })
     case "SqlError":
-      return isPassing(error)
-        ? new Job.JobPostponed({ delayMillis: 2000, message: `Postgres was not there, or busy: ${causeText(error)}` })
-        : new Job.JobFailed({ reason: "database", message: `Postgres: ${causeText(error)}` })
+      return Job.databaseFailed(isPassing(error), causeText(error))
   }
 }

@@ -44,10 +44,7 @@ export const learnStaticData = handle(LearnStaticData, () =>
       LeaseHeld: () => new Job.JobPostponed({ delayMillis: 2000, message: "Another replica asks ESI already." }),
       LeaseLost: () => new Job.JobPostponed({ delayMillis: 2000, message: "Another replica took over." }),
       EsiError: explainEsi,
-      SqlError: (error) =>
-        isPassing(error)
-          ? new Job.JobPostponed({ delayMillis: 2000, message: `Postgres was not there, or busy: ${causeText(error)}` })
-          : new Job.JobFailed({ reason: "database", message: `Postgres: ${causeText(error)}` })
+      SqlError: (error) => Job.databaseFailed(isPassing(error), causeText(error))
     })
   ))
 

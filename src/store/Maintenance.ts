@@ -9,6 +9,13 @@ const daysUntilFrozen = 14
 /** In one run, which takes some seconds each: history is frozen in time, too. */
 const mostFrozen = 12
 
+interface Kept {
+  readonly column: string
+  readonly days: number
+  /** A condition on those that go, beside their age. */
+  readonly but?: string
+}
+
 /** Rows that go when they are older than these days; `docs/operations.md` has the list. */
 const kept = {
   job_runs: { column: "started_at", days: 7 },
@@ -18,7 +25,7 @@ const kept = {
   gaps: { column: "closed_at", days: 400 },
   /** What ESI refused for good is known for ever, or it would be asked for again. */
   dead_letters: { column: "at", days: 90, but: "reason not in ('not_found', 'hash_mismatch')" }
-} satisfies Record<string, { readonly column: string; readonly days: number; readonly but?: string }>
+} satisfies Record<string, Kept>
 type Trimmed = keyof typeof kept
 
 /** Rows of one transaction, so that none is long. */
@@ -43,7 +50,7 @@ export class Maintenance extends Context.Service<Maintenance, {
       const sql = yield* SqlClient.SqlClient
 
       const trim = Effect.fnUntraced(function*(table: Trimmed) {
-        const { but = "true", column, days }: (typeof kept)[Trimmed] & { readonly but?: string } = kept[table]
+        const { but = "true", column, days }: Kept = kept[table]
         let gone = 0
         for (;;) {
           const [row] = yield* sql<{ count: number }>`

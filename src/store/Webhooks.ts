@@ -34,14 +34,9 @@ export interface KeptWebhook extends SealedWebhook {
   readonly id: string
 }
 
-export interface NewWebhook extends SealedWebhook {
-  readonly id: string
-  readonly name: string
-  readonly format: WebhookFormat
-  readonly origin: string
-  readonly filter: Filter
-  readonly is_enabled: boolean
-}
+export interface NewWebhook
+  extends SealedWebhook, Pick<Webhook, "id" | "name" | "format" | "origin" | "filter" | "is_enabled">
+{}
 
 /** What is absent stays as it is. */
 export interface WebhookChange {

@@ -61,9 +61,7 @@ export const deliverWebhook = handle(DeliverWebhook, (key) =>
   }).pipe(
     Effect.catchTag("SqlError", (error) =>
       Effect.fail(
-        isPassing(error)
-          ? new Job.JobPostponed({ delayMillis: 2000, message: `Postgres was not there, or busy: ${causeText(error)}` })
-          : new Job.JobFailed({ reason: "database", message: `Postgres: ${causeText(error)}` })
+        Job.databaseFailed(isPassing(error), causeText(error))
       ))
   ))
 
