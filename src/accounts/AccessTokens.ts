@@ -190,6 +190,21 @@ export class AccessTokens extends Context.Service<AccessTokens, {
   )
 }
 
+/** Asks with the character's token. It may end before its time: where it is refused, another one is tried, once. */
+export const askWithToken = Effect.fnUntraced(function*<A, E, R>(
+  characterId: number,
+  ask: (token: Redacted.Redacted) => Effect.Effect<A, E, R>,
+  isRefused: (error: E) => boolean
+) {
+  const tokens = yield* AccessTokens
+  const token = yield* tokens.of(characterId)
+  return yield* Effect.catchIf(
+    ask(token),
+    isRefused,
+    () => Effect.flatMap(tokens.of(characterId, { otherThan: token }), ask)
+  )
+})
+
 /** What it means for a job that needs a token. */
 export const explainToken = (error: TokenError): Job.JobError => {
   const { message } = error

@@ -1,7 +1,8 @@
 /** Asks ESI for one character: what is fresh not at all, what is known by its ETag, and once more where a token was refused. */
 import { Clock, Effect, type Redacted } from "effect"
-import { AccessTokens } from "../accounts/AccessTokens.ts"
+import { AccessTokens, askWithToken } from "../accounts/AccessTokens.ts"
 import { EsiCharacters } from "../esi/EsiCharacters.ts"
+import { isUnauthorized } from "../esi/EsiError.ts"
 import type { KnownAnswer, KnownAnswers } from "../store/CharacterData.ts"
 import type { Ask } from "./Kind.ts"
 
@@ -39,12 +40,8 @@ export const askerFor = Effect.fnUntraced(function*(characterId: number, known: 
       return { body: knownBody, at: last.asked_at }
     }
     const askWith = (token: Redacted.Redacted) => esi.ask(route, path, { characterId, token }, last?.etag)
-    const token = yield* tokens.of(characterId)
-    const answer = yield* askWith(token).pipe(
-      Effect.catchIf(
-        (error) => error._tag === "EsiError" && error.reason._tag === "EsiRefused" && error.reason.status === 401,
-        () => Effect.flatMap(tokens.of(characterId, { otherThan: token }), askWith)
-      )
+    const answer = yield* askWithToken(characterId, askWith, isUnauthorized).pipe(
+      Effect.provideService(AccessTokens, tokens)
     )
     const at = yield* Clock.currentTimeMillis
     // Without a body it is the one whose ETag was shown.

@@ -5,7 +5,7 @@ import { makeAsk } from "./Ask.ts"
 import { decoder, type EsiAnswer } from "./EsiAnswer.ts"
 import { type Bearer, EsiClient, type TokenGroup } from "./EsiClient.ts"
 import type { EsiError } from "./EsiError.ts"
-import { readFreshness } from "./EsiHeaders.ts"
+import { freshMillisOf } from "./EsiHeaders.ts"
 import { Tranquility, tranquilityBucket } from "./Tranquility.ts"
 
 export interface CharacterRoute<A> {
@@ -23,8 +23,6 @@ export interface CharacterAnswer<A> {
   readonly freshMillis: number
 }
 
-/** Dates in headers are whole seconds, so that an answer may be fresh for so much longer than they tell. */
-const roundingMillis = 1000
 /** For an answer that does not say how long it is fresh. */
 const unsaidMillis = 60_000
 
@@ -46,11 +44,10 @@ export class EsiCharacters extends Context.Service<EsiCharacters, {
         function*({ group, route, schema }, path, as, etag) {
           const decode = decoder(schema)(path)
           const read = Effect.fnUntraced(function*(answer: EsiAnswer) {
-            const freshness = readFreshness(answer.headers, yield* Clock.currentTimeMillis) ?? unsaidMillis
             return {
               ...(answer.status === 304 ? {} : { body: yield* decode(answer) }),
               etag: answer.headers["etag"],
-              freshMillis: freshness + roundingMillis
+              freshMillis: freshMillisOf(answer.headers, yield* Clock.currentTimeMillis, unsaidMillis)
             }
           })
           const limit = group === undefined ? {} : { group }

@@ -83,3 +83,10 @@ export class EsiError extends Schema.TaggedError<EsiError>()("EsiError", { reaso
     return this.reason.message
   }
 }
+
+/** The status with which ESI refused; undefined for whatever else went wrong. */
+export const refusedStatus = (error: unknown): number | undefined =>
+  error instanceof EsiError && error.reason._tag === "EsiRefused" ? error.reason.status : undefined
+
+/** The token is no good, or no longer. */
+export const isUnauthorized = (error: unknown): boolean => refusedStatus(error) === 401

@@ -79,6 +79,13 @@ export const readFreshness = (headers: Headers, nowMillis: number): number | und
   return Number.isNaN(expires) ? undefined : Math.max(expires - serverNow(headers, nowMillis), 0)
 }
 
+/** Dates in headers are whole seconds, so that an answer may be fresh for so much longer than they tell. */
+const roundingMillis = 1000
+
+/** Milliseconds after which an answer surely is no longer fresh; `unsaidMillis` is for one that does not say. */
+export const freshMillisOf = (headers: Headers, nowMillis: number, unsaidMillis: number): number =>
+  (readFreshness(headers, nowMillis) ?? unsaidMillis) + roundingMillis
+
 /** Tokens an answer costs where it does not say so itself. */
 export const tokensFor = (status: number): number =>
   status === 429 || status >= 500 ? 0 : status >= 400 ? 5 : status >= 300 ? 1 : 2

@@ -6,7 +6,7 @@ import { makeAsk } from "./Ask.ts"
 import { decoder } from "./EsiAnswer.ts"
 import { type Bearer, EsiClient, type TokenGroup } from "./EsiClient.ts"
 import type { EsiError } from "./EsiError.ts"
-import { readFreshness } from "./EsiHeaders.ts"
+import { freshMillisOf } from "./EsiHeaders.ts"
 import { Tranquility, tranquilityBucket } from "./Tranquility.ts"
 
 /** Whose killmails ESI lists. */
@@ -28,8 +28,6 @@ export interface ListPage {
 
 /** ESI's `x-rate-limit` of these routes; the cache time where no header tells one. */
 const [tokens, windowMillis, usualMillis] = [30, 15 * 60_000, 300_000]
-/** The times in headers are whole seconds. */
-const roundedMillis = 1000
 const groupOf = (name: string): TokenGroup => ({ name, limit: tokens, windowMillis })
 const routes = {
   character: { route: "/characters/{character_id}/killmails/recent", group: groupOf("char-killmail") },
@@ -68,8 +66,7 @@ export class EsiOwnKillmails extends Context.Service<EsiOwnKillmails, {
                   refs: refs?.map(({ killmail_hash, killmail_id }) => ({ killmail_id, hash: killmail_hash })),
                   etag,
                   pages: Number(pages ?? 1),
-                  freshMillis: (readFreshness(answer.headers, yield* Clock.currentTimeMillis) ?? usualMillis) +
-                    roundedMillis
+                  freshMillis: freshMillisOf(answer.headers, yield* Clock.currentTimeMillis, usualMillis)
                 }
               })
           )

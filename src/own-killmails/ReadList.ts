@@ -1,7 +1,7 @@
 /** One reading of a list of killmails at ESI, page by page: each that is named for the first time walks on like any other. */
 import { Effect, Metric, Option, Random, type Redacted } from "effect"
-import { AccessTokens } from "../accounts/AccessTokens.ts"
-import type { EsiError } from "../esi/EsiError.ts"
+import { askWithToken } from "../accounts/AccessTokens.ts"
+import { EsiError, isUnauthorized, refusedStatus } from "../esi/EsiError.ts"
 import { EsiOwnKillmails } from "../esi/EsiOwnKillmails.ts"
 import { hearingOf } from "../intake/Hearing.ts"
 import * as Job from "../jobs/Job.ts"
@@ -100,19 +100,15 @@ const hearings = (list: ListKey, refs: ReadonlyArray<{ readonly killmail_id: num
   return refs.map((ref) => hearingOf(`esi_${list.kind}`, "user", { ...ref, announcedFrom }))
 }
 
-/** A token may have ended before its time: ESI refuses it, and another one is tried, once. */
 const askFor = Effect.fnUntraced(function*(
   list: ListKey,
   characterId: number,
   page: number,
   etag: string | undefined
 ) {
-  const tokens = yield* AccessTokens
   const esi = yield* EsiOwnKillmails
   const ask = (token: Redacted.Redacted) => esi.page(list, page, { as: { characterId, token }, etag })
-  const token = yield* tokens.of(characterId)
-  return yield* ask(token).pipe(
-    Effect.catchIf(isUnauthorized, () => Effect.flatMap(tokens.of(characterId, { otherThan: token }), ask)),
+  return yield* askWithToken(characterId, ask, isUnauthorized).pipe(
     // The list became shorter while it was read.
     Effect.catchIf(isPastTheEnd, () => Effect.succeed({ refs: [], etag: undefined, pages: 0, freshMillis: 0 }))
   )
@@ -125,11 +121,5 @@ const giveUp = Effect.fnUntraced(function*(list: ListKey, { character_id }: Read
   yield* list.kind === "corporation" ? pilots.refuse(character_id, list.id) : lists.putOff(list, refusedMillis)
 })
 
-const statusOf = (error: { readonly _tag: string }): number | undefined => {
-  const { reason } = error as EsiError
-  return error._tag === "EsiError" && reason._tag === "EsiRefused" ? reason.status : undefined
-}
-const isUnauthorized = (error: { readonly _tag: string }): boolean => statusOf(error) === 401
-const isForbidden = (error: { readonly _tag: string }): boolean => statusOf(error) === 403
-const isPastTheEnd = (error: { readonly _tag: string }): boolean =>
-  error._tag === "EsiError" && (error as EsiError).reason._tag === "EsiNotFound"
+const isForbidden = (error: unknown): boolean => refusedStatus(error) === 403
+const isPastTheEnd = (error: unknown): boolean => error instanceof EsiError && error.reason._tag === "EsiNotFound"

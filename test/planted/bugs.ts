@@ -238,7 +238,10 @@ export const bugs: ReadonlyArray<Bug> = [
     name: "trouble of Postgres counted as an attempt",
     breaks: "every killmail under way when Postgres restarts for the third time is a dead letter",
     file: "src/intake/IngestKillmail.ts",
-    changes: [[": isPassing(error)\n", ": isPassing(error) && error.reason._tag === \"ConnectionError\"\n"]],
+    changes: [[
+      ": Job.databaseFailed(isPassing(error),",
+      ": Job.databaseFailed(isPassing(error) && error.reason._tag === \"ConnectionError\","
+    ]],
     caughtBy: ["test/intake/IngestKillmail.test.ts", "comes back later, at no attempt"]
   },
   {
