@@ -9,7 +9,7 @@ import { killmailOf } from "../../src/sandbox/World.ts"
 import { makeBrowser, signInWith } from "../support/Browser.ts"
 import { watchRefreshes } from "../support/Refreshes.ts"
 import { TestDatabase } from "../support/TestDatabase.ts"
-import { describe, excuse, type Rig, start, until } from "./Rig.ts"
+import { describe, excuse, type Rig, start, storedAtLeast, until, untilCount } from "./Rig.ts"
 
 export interface Plan {
   readonly seed: string
@@ -93,16 +93,6 @@ const parts = <A>(all: ReadonlyArray<A>, count: number): ReadonlyArray<ReadonlyA
   return Array.from({ length: count }, (_, index) => all.slice(index * size, (index + 1) * size))
 }
 
-const storedAtLeast = Effect.fnUntraced(function*({ sql }: Rig, count: number) {
-  yield* until(
-    `${count} killmails to be stored`,
-    Effect.map(
-      sql<{ n: number }>`select count(*)::int as n from killmail_ledger`,
-      ([row]) => row!.n >= count ? row!.n : undefined
-    )
-  )
-})
-
 /** Whether all is there, and each token can be renewed once more. */
 const audit = Effect.fnUntraced(function*(
   { sql }: Rig,
@@ -124,11 +114,13 @@ const audit = Effect.fnUntraced(function*(
   if (tokens!.kept !== pilots.length || tokens!.dropped > 0) {
     findings.push(`of ${pilots.length} tokens ${tokens!.kept} are left, ${tokens!.dropped} were dropped`)
   }
-  yield* until(
-    "every token to be renewed once more",
+  // Once more each.
+  yield* untilCount(
+    "renewed token",
+    pilots.length,
     Effect.map(
-      sql`select from user_tokens where refreshed_at <= ${tokens!.newest}`,
-      (rows) => rows.length === 0 ? true : undefined
+      sql<{ n: number }>`select count(*)::int as n from user_tokens where refreshed_at > ${tokens!.newest}`,
+      ([row]) => row!.n
     )
   )
   return findings

@@ -103,19 +103,28 @@ export const until = <A, E>(what: string, question: Effect.Effect<A | undefined,
     Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(new Hung({ waitedFor: what })) })
   ) as Effect.Effect<A, Hung>
 
-/** Waits until so many killmails are stored and announced; gives up when there are no more of them for a while. */
-export const storedAtLeast = Effect.fnUntraced(function*({ sql }: Rig, count: number) {
-  let stored = -1
-  while (stored < count) {
-    stored = yield* until(
-      `killmail ${count} to be stored, after ${stored}`,
-      Effect.map(
-        sql<{ n: number }>`select count(sequence)::int as n from killmail_ledger`,
-        ([row]) => row!.n > stored ? row!.n : undefined
+/** Waits until a count has come so far; gives up when it does not rise for a while. */
+export const untilCount = <E>(what: string, goal: number, count: Effect.Effect<number, E>): Effect.Effect<void, Hung> =>
+  Effect.gen(function*() {
+    let reached = -1
+    while (reached < goal) {
+      reached = yield* until(
+        `${what} ${goal}, after ${reached}`,
+        Effect.map(count, (now) => now > reached ? now : undefined)
       )
+    }
+  })
+
+/** Waits until so many killmails are stored and announced. */
+export const storedAtLeast = ({ sql }: Rig, count: number) =>
+  untilCount(
+    "stored killmail",
+    count,
+    Effect.map(
+      sql<{ n: number }>`select count(sequence)::int as n from killmail_ledger`,
+      ([row]) => row!.n
     )
-  }
-})
+  )
 
 /** Publishes these, each expected before it can be heard of. */
 export const publish = Effect.fnUntraced(function*({ sandbox, sql }: Rig, files: ReadonlyArray<File>) {
