@@ -57,17 +57,18 @@ const laterFor = (settings: Settings["Service"]) => [
   importDay,
   repairGaps,
   syncMapActivity(settings),
-  ...RefreshToken.handlers,
-  ...OwnKillmails.handlers
+  ...RefreshToken.handlers
 ]
+
+/** Short ones, of which there are many: an import of a day is not to hold them up. */
+const ofPilots = [...OwnKillmails.handlers, ...CharacterSync.handlers, deliverPush]
 
 type Handlers =
   | typeof ingestKillmail
   | typeof canary
   | typeof deliverWebhook
   | ReturnType<typeof laterFor>[number]
-  | typeof CharacterSync.handlers[number]
-  | typeof deliverPush
+  | typeof ofPilots[number]
 
 /** Runs the jobs in this process. */
 export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost">) =>
@@ -87,8 +88,7 @@ export const layer = (url: Redacted.Redacted, life: Omit<JobRunner.Life, "isLost
         { handlers: laterFor(settings), concurrency: 4, fetchAhead: 0, recorded: true },
         // Slow receivers hold up nobody else; what became of each message is in `webhook_deliveries`.
         { handlers: [deliverWebhook], concurrency: 32, fetchAhead: 8, recorded: false },
-        // Short ones, of which there are many: an import of a day is not to hold them up.
-        { handlers: [...CharacterSync.handlers, deliverPush], concurrency: 4, fetchAhead: 0, recorded: true }
+        { handlers: ofPilots, concurrency: 4, fetchAhead: 0, recorded: true }
       ])
     })
   ).pipe(

@@ -9,8 +9,6 @@ export class CachedData extends Context.Service<CachedData, {
     entry: { readonly key: string; readonly text: string; readonly millis: number }
   ) => Effect.Effect<void, SqlError.SqlError>
   readonly expire: (key: string) => Effect.Effect<void, SqlError.SqlError>
-  /** How many entries it removed. */
-  readonly removeExpired: Effect.Effect<number, SqlError.SqlError>
 }>()("killmaild/store/CachedData") {
   static readonly layer = Layer.effect(
     CachedData,
@@ -36,12 +34,7 @@ export class CachedData extends Context.Service<CachedData, {
       const expire: CachedData["Service"]["expire"] = (key) =>
         sql`delete from cached_data where cache_key = ${key}`.pipe(Effect.asVoid)
 
-      const removeExpired = sql<{ removed: number }>`
-        with removed as (delete from cached_data where expires_at <= clock_timestamp() returning 1)
-        select count(*)::int as removed from removed
-      `.pipe(Effect.map(([row]) => row!.removed))
-
-      return CachedData.of({ get, put, expire, removeExpired })
+      return CachedData.of({ get, put, expire })
     })
   )
 }

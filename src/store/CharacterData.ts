@@ -51,9 +51,6 @@ export interface ShownData {
   readonly due_at: Date
 }
 
-/** Days that changes are kept. */
-const daysOfChanges = 180
-
 export class CharacterData extends Context.Service<CharacterData, {
   /** Characters with a token for these scopes whose document is to be asked for now, the longest due first. */
   readonly due: (
@@ -103,7 +100,6 @@ export class CharacterData extends Context.Service<CharacterData, {
     ReadonlyArray<ShownData & { readonly character_id: number; readonly kind: CharacterDataKind }>,
     SqlError.SqlError
   >
-  readonly removeOldChanges: Effect.Effect<number, SqlError.SqlError>
 }>()("killmaild/store/CharacterData") {
   static readonly layerNoDeps = Layer.effect(
     CharacterData,
@@ -211,13 +207,7 @@ export class CharacterData extends Context.Service<CharacterData, {
           where user_id = ${userId}::uuid and data is not null
           order by character_id, kind`
 
-      const removeOldChanges = Effect.map(
-        sql`
-          delete from character_changes where noticed_at < now() - ${daysOfChanges} * interval '1 day' returning 1`,
-        (rows) => rows.length
-      )
-
-      return CharacterData.of({ due, begin, keep, find, changes, all, removeOldChanges })
+      return CharacterData.of({ due, begin, keep, find, changes, all })
     })
   )
 

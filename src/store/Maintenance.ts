@@ -9,24 +9,29 @@ const daysUntilFrozen = 14
 /** In one run, which takes some seconds each: history is frozen in time, too. */
 const mostFrozen = 12
 
-interface Kept {
-  readonly column: string
-  readonly days: number
-  /** A condition on those that go, beside their age. */
-  readonly but?: string
+/** Rows that go; `docs/operations.md` has the list. */
+const old = {
+  job_runs: "started_at < now() - interval '7 days'",
+  revaluations: "at < now() - interval '1 day'",
+  sightings: "heard_at < now() - interval '90 days'",
+  // One is open as long as it has no time.
+  gaps: "closed_at < now() - interval '400 days'",
+  // What ESI refused for good is known for ever, or it would be asked for again.
+  dead_letters: "at < now() - interval '90 days' and reason not in ('not_found', 'hash_mismatch')",
+  webhook_deliveries: "ended_at < now() - interval '7 days'",
+  notifications: `created_at < now() - interval '180 days'
+    or status = 'read' and read_at < now() - interval '30 days'`,
+  character_changes: "noticed_at < now() - interval '180 days'",
+  // Of a pilot or a webhook: there are many, and one that was not used for so long is as good as new.
+  rate_limits: `bucket ~ '^(webhook:|esi:.*:\\d+$)'
+    and coalesce(slice * window_millis / 60, 0) < extract(epoch from now() - interval '1 day') * 1000
+    and coalesce(greatest(paused_until, probe_at) < now() - interval '1 day', true)`,
+  cached_data: "expires_at < now()",
+  sessions: "expires_at < now()",
+  sign_ins: "expires_at < now()",
+  app_codes: "expires_at < now()"
 }
-
-/** Rows that go when they are older than these days; `docs/operations.md` has the list. */
-const kept = {
-  job_runs: { column: "started_at", days: 7 },
-  revaluations: { column: "at", days: 1 },
-  sightings: { column: "heard_at", days: 90 },
-  /** One is open as long as it has no time. */
-  gaps: { column: "closed_at", days: 400 },
-  /** What ESI refused for good is known for ever, or it would be asked for again. */
-  dead_letters: { column: "at", days: 90, but: "reason not in ('not_found', 'hash_mismatch')" }
-} satisfies Record<string, Kept>
-type Trimmed = keyof typeof kept
+type Trimmed = keyof typeof old
 
 /** Rows of one transaction, so that none is long. */
 const rowsAtOnce = 20_000
@@ -50,19 +55,16 @@ export class Maintenance extends Context.Service<Maintenance, {
       const sql = yield* SqlClient.SqlClient
 
       const trim = Effect.fnUntraced(function*(table: Trimmed) {
-        const { but = "true", column, days }: Kept = kept[table]
         let gone = 0
         for (;;) {
           const [row] = yield* sql<{ count: number }>`
-            with old as (
+            with gone as (
               delete from ${sql(table)}
               where ctid = any(array(
-                select ctid from ${sql(table)}
-                where ${sql(column)} < now() - ${days} * interval '1 day' and ${sql.literal(but)}
-                limit ${rowsAtOnce}))
+                select ctid from ${sql(table)} where ${sql.literal(old[table])} limit ${rowsAtOnce}))
               returning 1
             )
-            select count(*)::integer as count from old`
+            select count(*)::integer as count from gone`
           gone += row!.count
           if (row!.count < rowsAtOnce) return gone
         }
@@ -83,7 +85,7 @@ export class Maintenance extends Context.Service<Maintenance, {
           on conflict (task, key) do update set payload = excluded.payload, reason = excluded.reason,
             error = excluded.error, attempts = excluded.attempts, priority = excluded.priority, at = now()
           returning 1`
-        const tables = Object.keys(kept) as ReadonlyArray<Trimmed>
+        const tables = Object.keys(old) as ReadonlyArray<Trimmed>
         const trimmed = yield* Effect.forEach(
           tables,
           (table) => Effect.map(trim(table), (gone) => [table, gone] as const)

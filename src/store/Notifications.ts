@@ -40,9 +40,6 @@ export interface Notification {
   readonly read_at: Date | null
 }
 
-/** Days after which those that were read are thrown away, and all others. */
-const keptDays = { read: 30, other: 180 }
-
 export class Notifications extends Context.Service<Notifications, {
   /**
    * Inside `sql.withTransaction` they exist when, and only if, that commits; so do the jobs that tell the user's devices.
@@ -72,7 +69,6 @@ export class Notifications extends Context.Service<Notifications, {
   >
   /** What became of telling a device: `sent` holds for good, as one device is enough. */
   readonly settle: (id: string, status: "sent" | "failed") => Effect.Effect<void, SqlError.SqlError>
-  readonly removeOld: Effect.Effect<number, SqlError.SqlError>
 }>()("killmaild/store/Notifications") {
   static readonly layer = Layer.effect(
     Notifications,
@@ -154,16 +150,7 @@ export class Notifications extends Context.Service<Notifications, {
           set status = ${status}, sent_at = case when ${status} = 'sent' then coalesce(sent_at, now()) end
           where id = ${id}::uuid and status in ('pending', 'failed')`)
 
-      const removeOld = Effect.map(
-        sql`
-          delete from notifications
-          where created_at < now() - ${keptDays.other} * interval '1 day'
-            or status = 'read' and read_at < now() - ${keptDays.read} * interval '1 day'
-          returning 1`,
-        (rows) => rows.length
-      )
-
-      return Notifications.of({ add, list, unread, markRead, forDevice, settle, removeOld })
+      return Notifications.of({ add, list, unread, markRead, forDevice, settle })
     })
   )
 }

@@ -52,7 +52,6 @@ export class Sessions extends Context.Service<Sessions, {
   readonly dropPushToken: (sessionId: string, pushToken: string) => Effect.Effect<void, SqlError.SqlError>
   /** One of the user's, or all; returns how many. */
   readonly revoke: (userId: string, sessionId?: string) => Effect.Effect<number, SqlError.SqlError>
-  readonly removeExpired: Effect.Effect<number, SqlError.SqlError>
 }>()("killmaild/store/Sessions") {
   static readonly layer = Layer.effect(
     Sessions,
@@ -129,12 +128,7 @@ export class Sessions extends Context.Service<Sessions, {
           (rows) => rows.length
         )
 
-      const removeExpired = Effect.map(
-        sql`delete from sessions where expires_at < now() returning 1`,
-        (rows) => rows.length
-      )
-
-      return Sessions.of({ create, find, rotate, list, describe, dropPushToken, revoke, removeExpired })
+      return Sessions.of({ create, find, rotate, list, describe, dropPushToken, revoke })
     })
   )
 }

@@ -74,8 +74,6 @@ export class Users extends Context.Service<Users, {
   readonly takeOver: (
     codeHash: Uint8Array
   ) => Effect.Effect<Option.Option<{ readonly user_id: string; readonly challenge: string }>, SqlError.SqlError>
-  /** How many ways to the SSO, and codes of apps, were too old. */
-  readonly removeExpired: Effect.Effect<number, SqlError.SqlError>
 }>()("killmaild/store/Users") {
   static readonly layer = Layer.effect(
     Users,
@@ -196,12 +194,6 @@ export class Users extends Context.Service<Users, {
           ([row]) => row?.is_fresh === true ? Option.some(row) : Option.none()
         )
 
-      const removeExpired = Effect.gen(function*() {
-        const signIns = yield* sql`delete from sign_ins where expires_at < now() returning 1`
-        const codes = yield* sql`delete from app_codes where expires_at < now() returning 1`
-        return signIns.length + codes.length
-      })
-
       return Users.of({
         begin,
         finish,
@@ -211,8 +203,7 @@ export class Users extends Context.Service<Users, {
         removeCharacter,
         remove,
         handOver,
-        takeOver,
-        removeExpired
+        takeOver
       })
     })
   )

@@ -51,8 +51,6 @@ export interface Outcome {
 
 /** So many may wait for one webhook; it is not told of further ones, but can ask for them again. */
 export const mostWaiting = 1000
-/** Days that is remembered what became of a delivery. */
-export const daysKept = 7
 
 export class WebhookDeliveries extends Context.Service<WebhookDeliveries, {
   /**
@@ -92,8 +90,6 @@ export class WebhookDeliveries extends Context.Service<WebhookDeliveries, {
     { readonly waiting: number; readonly oldestSeconds: number; readonly unmatched: number },
     SqlError.SqlError
   >
-  /** Forgets those that ended long ago; returns how many. */
-  readonly removeOld: Effect.Effect<number, SqlError.SqlError>
 }>()("killmaild/store/WebhookDeliveries") {
   static readonly layer = Layer.effect(
     WebhookDeliveries,
@@ -224,16 +220,6 @@ export class WebhookDeliveries extends Context.Service<WebhookDeliveries, {
         ([row]) => row!
       )
 
-      const removeOld = Effect.gen(function*() {
-        const gone = yield* sql`
-          delete from webhook_deliveries where ended_at < now() - ${daysKept} * interval '1 day' returning 1`
-        // Budgets of webhooks that are no more.
-        yield* sql`
-          delete from rate_limits
-          where bucket like 'webhook:%' and bucket not in (select 'webhook:' || id from webhooks)`
-        return gone.length
-      })
-
       return WebhookDeliveries.of({
         follow,
         version,
@@ -245,8 +231,7 @@ export class WebhookDeliveries extends Context.Service<WebhookDeliveries, {
         skip,
         disable,
         list,
-        backlog,
-        removeOld
+        backlog
       })
     })
   )

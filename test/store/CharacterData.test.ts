@@ -3,6 +3,7 @@ import { Effect, Layer, Option, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { CharacterData } from "../../src/store/CharacterData.ts"
 import * as Database from "../../src/store/Database.ts"
+import { Maintenance } from "../../src/store/Maintenance.ts"
 import { Notifications } from "../../src/store/Notifications.ts"
 import { Users } from "../../src/store/Users.ts"
 import { UserTokens } from "../../src/store/UserTokens.ts"
@@ -11,7 +12,13 @@ import { migratedDatabase } from "../support/TestDaemon.ts"
 const pilot = 90_000_001
 const scopes = ["esi-mail.read_mail.v1"]
 const minute = 60_000
-const stores = Layer.mergeAll(CharacterData.layer, Notifications.layer, Users.layer, UserTokens.layer)
+const stores = Layer.mergeAll(
+  CharacterData.layer,
+  Maintenance.layer,
+  Notifications.layer,
+  Users.layer,
+  UserTokens.layer
+)
 
 /** A character whose pilot allowed to read its mail. */
 const withPilot = <A, E>(
@@ -106,7 +113,7 @@ describe("what ESI tells of a character", () => {
         const known = Option.getOrThrow(yield* store.begin(pilot, "mail", minute))
         yield* store.keep(pilot, "mail", synced(known, [1, 2]))
         yield* sql`update character_changes set noticed_at = now() - interval '181 days' where subject = '1'`
-        assert.strictEqual(yield* store.removeOldChanges, 1)
+        assert.strictEqual((yield* (yield* Maintenance).cleanUp).character_changes, 1)
         yield* (yield* Users).remove(userId)
         assert.deepStrictEqual(
           yield* sql`select from character_data union all select from character_changes`,

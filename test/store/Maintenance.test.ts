@@ -31,6 +31,28 @@ describe.concurrent("maintenance", () => {
       })
     ))
 
+  it.live("forgets the budgets of pilots and webhooks that nobody used for a day, and no other", () =>
+    withStores(() =>
+      Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        // A slice is the sixtieth part of a window.
+        yield* sql`
+          insert into rate_limits (bucket, token_limit, window_millis, slice, paused_until)
+          select bucket, 30, 900000, floor((extract(epoch from now()) - hours * 3600) * 1000 * 60 / 900000),
+            now() + paused_hours * interval '1 hour'
+          from (values
+            ('esi:char-killmail:1', 25, null), ('esi:char-killmail:2', 23, null), ('esi:char-killmail:3', 25, 1),
+            ('webhook:one', 25, -25), ('webhook:two', 0, null), ('esi:killmail', 25, null)
+          ) as budget(bucket, hours, paused_hours)`
+        yield* sql`insert into rate_limits (bucket) values ('webhook:never used')`
+        assert.strictEqual((yield* (yield* Maintenance).cleanUp).rate_limits, 3)
+        assert.deepStrictEqual(
+          (yield* sql<{ bucket: string }>`select bucket from rate_limits order by bucket`).map(({ bucket }) => bucket),
+          ["esi:char-killmail:2", "esi:char-killmail:3", "esi:killmail", "webhook:two"]
+        )
+      })
+    ))
+
   it.live("throws away what is old, but what ESI refused for good, and gaps that are open", () =>
     withStores(() =>
       Effect.gen(function*() {

@@ -3,12 +3,13 @@ import { Effect, Layer, Option, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Database from "../../src/store/Database.ts"
 import { KillmailAlerts, mostAlerts } from "../../src/store/KillmailAlerts.ts"
+import { Maintenance } from "../../src/store/Maintenance.ts"
 import { type News, Notifications, notificationStatuses } from "../../src/store/Notifications.ts"
 import { Sessions } from "../../src/store/Sessions.ts"
 import { Users } from "../../src/store/Users.ts"
 import { migratedDatabase } from "../support/TestDaemon.ts"
 
-const stores = Layer.mergeAll(KillmailAlerts.layer, Notifications.layer, Sessions.layer, Users.layer)
+const stores = Layer.mergeAll(KillmailAlerts.layer, Maintenance.layer, Notifications.layer, Sessions.layer, Users.layer)
 
 const withUser = <A, E>(
   test: (userId: string) => Effect.Effect<A, E, Layer.Success<typeof stores> | SqlClient.SqlClient>
@@ -115,7 +116,7 @@ describe("notifications", () => {
         yield* sql`update notifications set created_at = now() - interval '181 days' where subject = '1'`
         yield* sql`
           update notifications set status = 'read', read_at = now() - interval '31 days' where subject = '2'`
-        assert.strictEqual(yield* notifications.removeOld, 2)
+        assert.strictEqual((yield* (yield* Maintenance).cleanUp).notifications, 2)
         assert.deepStrictEqual((yield* notifications.list(userId, page)).map(({ data }) => data), [{ killmail_id: 3 }])
       })
     ))

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Database from "../../src/store/Database.ts"
+import { Maintenance } from "../../src/store/Maintenance.ts"
 import { Sessions } from "../../src/store/Sessions.ts"
 import { Users } from "../../src/store/Users.ts"
 import { migratedDatabase } from "../support/TestDaemon.ts"
@@ -15,10 +16,14 @@ const tokens = (name: string, millis = 60_000) => ({
 })
 const device = { deviceType: "browser", pushToken: null } as const
 
-const withUser = <A, E>(test: (userId: string) => Effect.Effect<A, E, Sessions | Users | SqlClient.SqlClient>) =>
+const stores = Layer.mergeAll(Maintenance.layer, Sessions.layer, Users.layer)
+
+const withUser = <A, E>(
+  test: (userId: string) => Effect.Effect<A, E, Layer.Success<typeof stores> | SqlClient.SqlClient>
+) =>
   Effect.gen(function*() {
     const { url } = yield* migratedDatabase
-    const services = Layer.provideMerge(Layer.merge(Sessions.layer, Users.layer), Database.layer(Redacted.make(url)))
+    const services = Layer.provideMerge(stores, Database.layer(Redacted.make(url)))
     return yield* Effect.gen(function*() {
       const { welcome } = yield* Users
       return yield* test(Option.getOrThrow(yield* welcome({ characterId: 90_000_001, name: "", ownerHash: "" }, null)))
@@ -35,8 +40,9 @@ describe("sessions", () => {
         assert.strictEqual(yield* sessions.rotate(hash("old refresh"), tokens("next")), "unknown")
         assert.isTrue(Option.isNone(yield* sessions.find(hash("old access"))))
         assert.strictEqual((yield* sessions.list(userId)).length, 1)
-        assert.strictEqual(yield* sessions.removeExpired, 1)
-        assert.strictEqual(yield* sessions.removeExpired, 0)
+        const { cleanUp } = yield* Maintenance
+        assert.strictEqual((yield* cleanUp).sessions, 1)
+        assert.strictEqual((yield* cleanUp).sessions, 0)
         assert.isTrue(Option.isSome(yield* sessions.find(hash("fresh access"))))
       })
     ))
@@ -72,7 +78,7 @@ describe("ways to EVE's SSO", () => {
         yield* users.begin({ ...way, stateHash: hash("fresh"), millis: 60_000 })
         yield* users.handOver({ codeHash: hash("code"), userId, challenge: "any", millis: -1 })
         assert.isTrue(Option.isNone(yield* users.takeOver(hash("code"))))
-        assert.strictEqual(yield* users.removeExpired, 1)
+        assert.deepInclude(yield* (yield* Maintenance).cleanUp, { sign_ins: 1, app_codes: 0 })
         assert.isTrue(Option.isSome(yield* users.finish(hash("fresh"), hash("browser"))))
       })
     ))
