@@ -119,8 +119,11 @@ const importing: JobRunner.Pool<JobRunner.Services<typeof importDay>> = {
   handlers: [importDay],
   concurrency: mostThreads,
   fetchAhead: 0,
+  // Days that were read before take no time but this.
+  pollMillis: 250,
   recorded: true
 }
+
 /** ESI answers two killmails a second: more at a time would only wait. */
 const askers = 10
 

@@ -20,7 +20,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   postgres: [],
   jobs: ["Settings", "CrashPoint", "telemetry"],
   store: ["domain", "CrashPoint", "telemetry", "migrations"],
-  esi: ["domain", "Settings", "CrashPoint", "BoundedText", "telemetry", "store"],
+  esi: ["domain", "Settings", "CrashPoint", "BoundedText", "telemetry", "jobs", "store"],
   upstreams: ["domain", "Settings", "BoundedText", "store"],
   // What the game is made of: CCP's static data.
   "static-data": ["domain", "Settings", "BoundedText", "telemetry", "jobs", "store", "esi"],

@@ -106,6 +106,9 @@ export class SignIn extends Context.Service<SignIn, {
               message: "state: is not of a sign-in that this browser began within the last 10 minutes; begin anew."
             })
           }
+          if (!query.has("error") && query.getAll("code").length !== 1) {
+            return yield* new SignInRefused({ message: "code: wants one, from EVE's SSO; begin anew." })
+          }
           const { app_challenge, app_state, return_to, user_id } = found.value
           const granted = yield* sso.redeem({ query, redirectUri, state, verifier: verifierOf(browserSecret, state) })
           const pilot = yield* sso.identityOf(granted.access)

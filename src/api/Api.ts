@@ -32,6 +32,8 @@ export class Api extends HttpApi.make("killmaild")
   .add(SettingsApi)
   .add(NotificationsApi)
   .middleware(HttpApiMiddleware.ProblemDetails)
+  // A field that we do not know is a mistake of whoever sends it, and is told.
+  .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
   .annotateMerge(OpenApi.annotations({
     title: "killmaild",
     version,

@@ -3,12 +3,19 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { BadRequest, Conflict, Forbidden, SignedIn, Unauthorized, Unavailable } from "./ApiErrors.ts"
 
-const Verifier = Schema.String.check(Schema.isPattern(/^[\w.~-]{43,128}$/))
-const Challenge = Schema.String.check(Schema.isPattern(/^[\w-]{43}$/))
+// RFC 7636
+const Verifier = Schema.String.check(
+  Schema.isPattern(/^[\w.~-]{43,128}$/, { expected: "43 to 128 letters, digits, -, ., _ or ~" })
+)
+const Challenge = Schema.String.check(
+  Schema.isPattern(/^[\w-]{43}$/, { expected: "the SHA-256 of the verifier in base64url, 43 characters" })
+)
 const Text = Schema.String.check(Schema.isMaxLength(2000))
 
 export const DeviceType = Schema.Literals(["browser", "desktop", "android", "ios"])
-export const PushToken = Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(4096)).annotate({
+export const PushToken = Schema.String.check(
+  Schema.isPattern(/^[!-~]{1,4096}$/, { expected: "1 to 4096 characters of ASCII without spaces" })
+).annotate({
   description: "The device's registration token of Firebase Cloud Messaging"
 })
 

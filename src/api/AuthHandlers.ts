@@ -126,12 +126,13 @@ export const AuthHandlers = HttpApiBuilder.group(
 
 const unkept = HttpServerResponse.setHeader("cache-control", "no-store")
 
-const told = ({ access, refresh }: IssuedTokens) => ({
-  access_token: Redacted.value(access),
-  token_type: "Bearer" as const,
-  expires_in: accessMillis / 1000,
-  refresh_token: Redacted.value(refresh)
-})
+const told = ({ access, refresh }: IssuedTokens) =>
+  unkept(HttpServerResponse.jsonUnsafe({
+    access_token: Redacted.value(access),
+    token_type: "Bearer",
+    expires_in: accessMillis / 1000,
+    refresh_token: Redacted.value(refresh)
+  }))
 
 interface AppQuery {
   readonly app_redirect?: string

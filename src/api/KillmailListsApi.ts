@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { BadRequest, NotAcceptable, Unavailable } from "./ApiErrors.ts"
 import { KillmailSummary } from "./KillmailShapes.ts"
-import { filterQuery, idParams, listOf } from "./Shapes.ts"
+import { filterQuery, idParams, listOf, someOf } from "./Shapes.ts"
 
 export const mostListed = 1000
 
@@ -20,8 +20,9 @@ const query = {
     Schema.String.annotate({ description: "The `next_cursor` of the page before, with the same filter" })
   ),
   include: Schema.optionalKey(
-    Schema.String.check(Schema.isPattern(/^(items|attackers)(,(items|attackers))*$/))
-      .annotate({ description: "`items`, `attackers` or `items,attackers`: what a list else leaves out" })
+    someOf(["items", "attackers"]).annotate({
+      description: "`items`, `attackers` or `items,attackers`: what a list else leaves out"
+    })
   )
 }
 

@@ -29,9 +29,11 @@ const Valuation = Schema.Struct({
   items: Schema.Array(ValuedItem)
 }).annotate({ identifier: "Valuation" })
 
+const GivenHash = Schema.String.check(Schema.isPattern(/^[0-9a-fA-F]{40}$/, { expected: "40 hex digits" }))
+
 /** A killmail to fetch: what names it to ESI, or its address there. */
 const Submission = Schema.Union([
-  Schema.Struct({ killmail_id: Id, hash: Schema.String.check(Schema.isPattern(/^[0-9a-fA-F]{40}$/)) }),
+  Schema.Struct({ killmail_id: Id, hash: GivenHash }),
   Schema.Struct({ url: Schema.String })
 ])
 

@@ -3,7 +3,12 @@ import { Cause, Effect, ErrorReporter, SchemaIssue } from "effect"
 import { HttpServerRespondable } from "effect/http"
 import { HttpApiError, HttpApiMiddleware } from "effect/http-api"
 
-const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
+const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1({
+  leafHook: (issue) => {
+    if (issue._tag === "MissingKey") return "Is missing"
+    return issue._tag === "UnexpectedKey" ? "There is no such field" : SchemaIssue.defaultLeafHook(issue)
+  }
+})
 
 interface Issue {
   readonly path: ReadonlyArray<string | number>

@@ -1,9 +1,9 @@
 /** The contract of `/api/v1/me/notifications` and `/api/v1/me/alerts`: what a user is told, and of which killmails. */
 import { Schema } from "effect"
-import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Filter } from "../domain/Filter.ts"
 import { BadRequest, Conflict, NotFound, SignedIn, Unavailable } from "./ApiErrors.ts"
-import { listOf, pageLimit, Uuid } from "./Shapes.ts"
+import { GivenFilter, listOf, Name, pageLimit, someOf, Uuid } from "./Shapes.ts"
 
 const OptionalTime = Schema.NullOr(Schema.String)
 const idParams = { id: Uuid }
@@ -38,17 +38,14 @@ export const Alert = Schema.Struct({
   created_at: Schema.String
 }).annotate({ identifier: "KillmailAlert" })
 
-const AlertName = Schema.String.check(Schema.isPattern(/^[^\0]{1,100}$/))
-/** Read by itself, so that what is wrong with it is told by the name of its field. */
-const GivenFilter = Schema.Unknown.annotate({ description: "As in docs/filter.md, in JSON" })
-
 export class NotificationsApi extends HttpApiGroup.make("notifications")
   .add(
     HttpApiEndpoint.get("notifications", "/notifications", {
       query: {
         status: Schema.optionalKey(
-          Schema.String.check(Schema.isPattern(/^(pending|sent|read|failed)(,(pending|sent|read|failed))*$/))
-            .annotate({ description: "Some of pending, sent, read and failed, with commas between; all unless told" })
+          someOf(["pending", "sent", "read", "failed"]).annotate({
+            description: "Some of pending, sent, read and failed, with commas between; all unless told"
+          })
         ),
         limit: pageLimit,
         cursor: Schema.optionalKey(Uuid.annotate({ description: "The `next_cursor` of the page before" }))
@@ -71,27 +68,23 @@ export class NotificationsApi extends HttpApiGroup.make("notifications")
       .annotateMerge(summary("Of which killmails the user is told")),
     HttpApiEndpoint.post("createAlert", "/alerts", {
       payload: Schema.Struct({
-        name: AlertName,
+        name: Name,
         filter: GivenFilter,
         is_enabled: Schema.optionalKey(Schema.Boolean)
       }),
-      success: Alert,
+      success: Alert.pipe(HttpApiSchema.status(201)),
       error: [BadRequest, Conflict, Unavailable]
-    })
-      .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
-      .annotateMerge(summary("Tells of killmails that fit the filter from now on")),
+    }).annotateMerge(summary("Tells of killmails that fit the filter from now on")),
     HttpApiEndpoint.patch("changeAlert", "/alerts/:id", {
       params: idParams,
       payload: Schema.Struct({
-        name: Schema.optionalKey(AlertName),
+        name: Schema.optionalKey(Name),
         filter: Schema.optionalKey(GivenFilter),
         is_enabled: Schema.optionalKey(Schema.Boolean)
       }),
       success: Alert,
       error: [BadRequest, NotFound, Unavailable]
-    })
-      .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
-      .annotateMerge(summary("Changes what is given")),
+    }).annotateMerge(summary("Changes what is given")),
     HttpApiEndpoint.delete("removeAlert", "/alerts/:id", {
       params: idParams,
       success: HttpApiSchema.NoContent,

@@ -15,6 +15,7 @@ const HeldBack = Schema.Union([
   Schema.Literal("always"),
   Schema.Null
 ]).annotate({
+  expected: `hours from 0 to ${mostHours}, "always" or null`,
   description: "Hours after the kill until a killmail may become public, 0 at once; null where that is left to others"
 })
 
@@ -46,7 +47,7 @@ const OwnKillmail = Schema.Struct({
   })
 }).annotate({ identifier: "OwnKillmail" })
 
-const HoldBack = Schema.Struct({ held_back: HeldBack }).annotate({ identifier: "HoldBack" })
+const HoldBack = Schema.Struct({ held_back: HeldBack })
 
 export class OwnKillmailsApi extends HttpApiGroup.make("ownKillmails")
   .add(

@@ -1,6 +1,6 @@
 /** The contract of `/api/v1/me/settings`: what a user chose. */
 import { Schema } from "effect"
-import { HttpApi, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { Id } from "../domain/Killmail.ts"
 import { BadRequest, SignedIn, Unavailable } from "./ApiErrors.ts"
 
@@ -47,7 +47,6 @@ export class SettingsApi extends HttpApiGroup.make("settings")
       success: Chosen,
       error: [BadRequest, Unavailable]
     })
-      .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
       .annotateMerge(OpenApi.annotations({ summary: "Changes what is given, and nothing else; answers with all" }))
   )
   .middleware(SignedIn)

@@ -2,9 +2,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { BadRequest, Conflict, Unavailable } from "./ApiErrors.ts"
-import { filterQuery } from "./Shapes.ts"
-
-const Sequence = Schema.String.check(Schema.isPattern(/^\d{1,15}$/))
+import { filterQuery, SequenceText } from "./Shapes.ts"
 
 export class StreamApi extends HttpApiGroup.make("stream")
   .add(
@@ -12,13 +10,13 @@ export class StreamApi extends HttpApiGroup.make("stream")
       query: {
         ...filterQuery,
         after: Schema.optionalKey(
-          Sequence.annotate({ description: "The last sequence that the client has: it goes on from there" })
+          SequenceText.annotate({ description: "The last sequence that the client has: it goes on from there" })
         ),
         epoch: Schema.optionalKey(Schema.String.annotate({ description: "The epoch of that sequence" }))
       },
       headers: {
         "last-event-id": Schema.optionalKey(
-          Sequence.annotate({ description: "As `after`; browsers send it when they connect again" })
+          SequenceText.annotate({ description: "As `after`; browsers send it when they connect again" })
         )
       },
       success: Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/event-stream" })),

@@ -3,16 +3,11 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Filter } from "../domain/Filter.ts"
 import { BadRequest, Conflict, NotFound, Operator, SignedIn, Unavailable } from "./ApiErrors.ts"
-import { listOf, Uuid } from "./Shapes.ts"
+import { GivenFilter, listOf, Name, SequenceText, Uuid } from "./Shapes.ts"
 
 const Format = Schema.Literals(["discord", "slack", "json"])
-const Name = Schema.String.check(Schema.isPattern(/^[^\0]{1,100}$/))
 const Url = Schema.String.check(Schema.isMaxLength(2000)).annotate({
   description: "An https:// address that is public; it is never shown again"
-})
-// Read by itself, so that what is wrong with it is told by the name of its field.
-const GivenFilter = Schema.Unknown.annotate({
-  description: "An object of the fields of docs/filter.md; {} for every killmail"
 })
 
 const shape = {
@@ -115,7 +110,9 @@ const endpoints = [
   ),
   HttpApiEndpoint.get("deliveries", "/:id/deliveries", {
     params,
-    query: { cursor: Schema.optionalKey(Schema.String.check(Schema.isPattern(/^\d{1,15}$/))) },
+    query: {
+      cursor: Schema.optionalKey(SequenceText.annotate({ description: "The `next_cursor` of the page before" }))
+    },
     success: Deliveries,
     error: [NotFound, Unavailable]
   }).annotateMerge(described("What became of what it was to be told of, the newest first, of the last 7 days"))

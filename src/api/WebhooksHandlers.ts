@@ -183,7 +183,6 @@ const notSent = (error: SendError) => {
     case "SqlError":
       return databaseAway(error)
     case "WebhookPaused":
-      return nothing(`It was sent too much: wait for ${Math.ceil(error.waitMillis / 1000)} s.`)
     case "WebhookForbidden":
     case "WebhookUnreachable":
     case "WebhookUnreadable":

@@ -5,7 +5,7 @@
  */
 import { Clock, Effect, Metric, Option, Schema } from "effect"
 import { explainToken } from "../accounts/AccessTokens.ts"
-import type { EsiError } from "../esi/EsiError.ts"
+import { explainEsi } from "../esi/ExplainEsi.ts"
 import * as Job from "../jobs/Job.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import { handle } from "../jobs/JobRunner.ts"
@@ -38,7 +38,7 @@ const payload = Schema.Struct({ character_id: Schema.Int })
 type Payload = typeof payload.Type
 
 const jobOf = (name: string) =>
-  Job.make<Payload>({ name, payload, key: ({ character_id }) => `${name}:${character_id}`, tier: "user" })
+  Job.make<Payload>({ name, payload, key: ({ character_id }) => `${name}:${character_id}`, tier: "repair" })
 
 const syncOf = <D>(kind: Kind<D>) => {
   const job = jobOf(`sync_${kind.name}`)
@@ -98,7 +98,7 @@ const queueCharacterData = handle(
     name: "queue_character_data",
     payload: Schema.Struct({}),
     key: () => "queue_character_data",
-    tier: "user",
+    tier: "repair",
     every: lookMillis
   }),
   () =>
@@ -112,19 +112,3 @@ const queueCharacterData = handle(
 export const handlers = [queueCharacterData, ...syncs.map(({ handler }) => handler)]
 
 const explain = (error: AskError): Job.JobError => error._tag === "EsiError" ? explainEsi(error) : explainToken(error)
-
-const explainEsi = ({ message, reason }: EsiError): Job.JobError => {
-  switch (reason._tag) {
-    case "EsiPaused":
-      return new Job.JobPostponed({ delayMillis: reason.waitMillis, message })
-    case "EsiNotFound":
-      return new Job.JobRefused({ reason: "not_found", message })
-    case "EsiUndecodable":
-      return new Job.JobFailed({ reason: "undecodable", message })
-    case "EsiUnavailable":
-      return new Job.JobFailed({ reason: "esi_unavailable", message })
-    case "EsiRefused":
-    case "EsiHashMismatch":
-      return new Job.JobRefused({ reason: "esi_refused", message })
-  }
-}

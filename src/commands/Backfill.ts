@@ -1,10 +1,8 @@
 /** `killmaild backfill`: history, brought in day by day from EVE Ref, zKillboard or EVE-KILL. */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { Clock, Console, Effect, Layer, Option } from "effect"
+import { Console, Effect, Layer, Option, type Scope } from "effect"
 import { Command, Flag } from "effect/cli"
-import { readdir, stat } from "node:fs/promises"
-import { join, resolve } from "node:path"
-import { dayOfArchive, firstDay, isWithin, killmailArchives, type Range, yearsOf } from "../history/Days.ts"
+import { firstDay, history, isWithin, killmailArchives, type Range, yearsOf } from "../history/Days.ts"
 import { ImportDay } from "../history/ImportDay.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import { Imports } from "../store/Imports.ts"
@@ -15,6 +13,7 @@ import { type Question, ZkbApi } from "../upstreams/ZkbApi.ts"
 import { ZkbHistory } from "../upstreams/ZkbHistory.ts"
 import { backfillDays, type Day, type Due, tell } from "./BackfillDays.ts"
 import { backfillEntity, tellEntity } from "./BackfillEntity.ts"
+import { dueInFiles } from "./BackfillFiles.ts"
 import { readDay } from "./Day.ts"
 import { stores } from "./OnDatabase.ts"
 import { json } from "./Output.ts"
@@ -40,9 +39,9 @@ interface Dates {
 }
 
 const rangeOf = Effect.fnUntraced(function*(command: string, { end, start }: Dates) {
-  const today = new Date(yield* Clock.currentTimeMillis).toISOString().slice(0, 10)
-  const first = yield* readDay(command, "start-date", Option.getOrElse(start, () => firstDay))
-  const last = yield* readDay(command, "end-date", Option.getOrElse(end, () => today))
+  const whole = yield* history
+  const first = yield* readDay(command, "start-date", Option.getOrElse(start, () => whole.first))
+  const last = yield* readDay(command, "end-date", Option.getOrElse(end, () => whole.last))
   if (first > last) {
     return yield* refuse(`${command}: --start-date ${first} is after --end-date ${last}, wants it before.`)
   }
@@ -57,13 +56,14 @@ type Upstreams = Layer.Success<typeof upstreams>
 
 /** Brings in what is due, and says how that went. */
 const run = <E>(command: string, asJson: boolean, due: Effect.Effect<Due, E, Upstreams>) =>
-  resumable(Effect.gen(function*() {
-    const outcome = yield* Effect.flatMap(due, (due) => backfillDays(due, asJson)).pipe(Effect.provide(upstreams))
-    return yield* tell(command, asJson, outcome)
-  }))
+  resumable(Effect.flatMap(due, (due) => backfillDays(due, asJson))).pipe(
+    Effect.flatMap((outcome) => tell(command, asJson, outcome))
+  )
 
-const resumable = <A, E, R>(work: Effect.Effect<A, E, R>) =>
+/** The jobs that this process takes part in end before their connections do. */
+const resumable = <A, E>(work: Effect.Effect<A, E, Upstreams | Scope.Scope>) =>
   Effect.scoped(work).pipe(
+    Effect.provide(upstreams),
     Effect.onInterrupt(() =>
       Console.error(
         "Stopped. What was read is kept, and the rest is in the queue: a daemon goes on with it, and so does the same command."
@@ -77,14 +77,14 @@ const dueOf = Effect.fnUntraced(function*(source: Day["source"], range: Range, m
   const days = [...marks].filter(([day]) => isWithin(range, day)).map(([day, listed]): Day => ({ source, day, listed }))
   const queued = yield* JobQueue.use((queue) => queue.present(days.map((day) => ImportDay.key(day)!)))
   const due = days.filter((day) => here.get(day.day)?.listed !== day.listed || queued.has(ImportDay.key(day)!))
-  return { source, range, unchanged: days.length - due.length, days: due } satisfies Due as Due
+  return { source, range, unchanged: days.length - due.length, days: due, unusable: [] } satisfies Due as Due
 })
 
 const everef = Command.make("everef", { ...dates, path, json }, (input) =>
   Effect.gen(function*() {
     const range = yield* rangeOf("backfill everef", input)
     // What is wrong with the files is said before a database is looked for.
-    const found = Option.isSome(input.path) ? Effect.succeed(yield* inFiles(input.path.value, range)) : atEveRef(range)
+    const found = Option.isSome(input.path) ? Effect.succeed(yield* dueInFiles(input.path.value, range)) : atEveRef(range)
     return yield* run("backfill everef", input.json, found)
   })).pipe(
     Command.withDescription("Import killmails of the past from EVE Ref's day archives: all that are not here yet")
@@ -100,12 +100,8 @@ const zkillboard = Command.make("zkillboard", { ...dates, ...entities, json }, (
     const range = yield* rangeOf("backfill zkillboard", input)
     const question = yield* questionOf(input)
     if (question === undefined) return yield* run("backfill zkillboard", input.json, listedBy("zkillboard", range))
-    return yield* resumable(
-      Effect.flatMap(
-        Effect.provide(backfillEntity(question, range, input.json), upstreams),
-        (outcome) => tellEntity(input.json, outcome)
-      )
-    )
+    const outcome = yield* resumable(backfillEntity(question, range, input.json))
+    return yield* tellEntity(input.json, outcome)
   })).pipe(
     Command.withDescription(
       "Import killmails of the past from zKillboard: by its lists of days, or all of one character, corporation or alliance"
@@ -138,11 +134,9 @@ const evekill = Command.make("eve-kill", { ...dates, json }, (input) =>
   )
 
 const userKillmails = Command.make("user-killmails", { character, json }, (input) =>
-  resumable(
-    Effect.flatMap(
-      Effect.provide(backfillPilots(input.character, input.json), upstreams),
-      (outcome) => tellPilots(input.json, outcome)
-    )
+  Effect.flatMap(
+    resumable(backfillPilots(input.character, input.json)),
+    (outcome) => tellPilots(input.json, outcome)
   )).pipe(
     Command.withDescription("Bring in all that ESI lists of the own killmails of pilots who signed in")
   )
@@ -169,33 +163,6 @@ const answerTo = <A, R>(command: string, question: Effect.Effect<A, UpstreamErro
     patiently(question),
     "UpstreamUnavailable",
     ({ message }) => Effect.fail(refuse(`${command}: ${message}`))
-  )
-
-const inFiles = (path: string, range: Range) =>
-  Effect.tryPromise({
-    try: async () => {
-      const isDirectory = (await stat(path)).isDirectory()
-      return isDirectory ? (await readdir(path, { recursive: true })).map((name) => join(path, name)) : [path]
-    },
-    catch: (cause) =>
-      refuse(`backfill everef: ${path} cannot be read: ${cause instanceof Error ? cause.message : cause}.`)
-  }).pipe(
-    Effect.map((files) =>
-      files.flatMap((file) => {
-        const day = dayOfArchive(file)
-        return day === undefined ? [] : [{ day, path: resolve(file) }]
-      })
-    ),
-    Effect.filterOrElse(
-      (archives) => archives.length > 0,
-      () => Effect.fail(refuse(`backfill everef: ${path} holds no archive, wants killmails-YYYY-MM-DD.tar.bz2.`))
-    ),
-    Effect.map((archives): Due => ({
-      source: "everef",
-      range,
-      unchanged: 0,
-      days: archives.filter(({ day }) => isWithin(range, day)).map(({ day, path }) => ({ source: "everef", day, path }))
-    }))
   )
 
 const atEveRef = Effect.fnUntraced(function*(range: Range) {

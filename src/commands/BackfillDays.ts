@@ -27,10 +27,12 @@ export interface Due {
   readonly days: ReadonlyArray<Day>
   /** Days that are here as they are there. */
   readonly unchanged: number
+  /** A sentence for each file that is of none of these days. */
+  readonly unusable: ReadonlyArray<string>
 }
 
 export interface BackfillOutcome {
-  /** Days that were read, were read before, or could not be read. */
+  /** Days that were read, were read before, or, with files that are of no use, could not be read. */
   readonly imported: number
   readonly unchanged: number
   readonly failed: number
@@ -40,13 +42,14 @@ export interface BackfillOutcome {
   readonly asked: number
   readonly refused: number
   readonly seconds: number
-  /** A sentence for each day that failed. */
+  /** A sentence for each that failed. */
   readonly failures: ReadonlyArray<string>
 }
 
 /** Ends when all days were tried, and ESI was asked for all that it is needed for. */
-export const backfillDays = Effect.fnUntraced(function*({ days, range, source, unchanged }: Due, silent: boolean) {
+export const backfillDays = Effect.fnUntraced(function*({ days, range, source, unchanged, unusable }: Due, silent: boolean) {
   const beginning = performance.now()
+  yield* Effect.forEach(unusable, (sentence) => Effect.logWarning(sentence))
   const queue = yield* JobQueue
   const imports = yield* Imports
   const asksEsi = source !== "everef"
@@ -71,7 +74,8 @@ export const backfillDays = Effect.fnUntraced(function*({ days, range, source, u
         : { what: "ESI", done: asked - left, total: asked, unit: "killmails" }
     )
     if (waiting.size === 0 && left === 0) {
-      const failures = (yield* queue.failures(ImportDay.name, keys)).map(({ error }) => error)
+      const failed = (yield* queue.failures(ImportDay.name, keys)).map(({ error }) => error)
+      const failures = [...failed, ...unusable]
       const read = begun.filter(({ ended }) => ended)
       const whole = read.filter(({ error }) => error === null).length
       const since = begun.map(({ began }) => began).toSorted()[0]
@@ -79,7 +83,7 @@ export const backfillDays = Effect.fnUntraced(function*({ days, range, source, u
       const sum = (pick: (state: ImportState) => number) => read.reduce((total, state) => total + pick(state), 0)
       return {
         imported: whole,
-        unchanged: unchanged + keys.length - failures.length - whole,
+        unchanged: unchanged + keys.length - failed.length - whole,
         failed: failures.length,
         killmails: sum(({ killmails }) => killmails),
         stored: sum(({ stored }) => stored),
@@ -120,7 +124,7 @@ export const tell = Effect.fnUntraced(function*(command: string, asJson: boolean
   )
   const [first, ...others] = failures
   if (first !== undefined) {
-    const more = others.length === 0 ? "" : ` So could not ${others.length} other days (table dead_letters).`
+    const more = others.length === 0 ? "" : ` ${others.length} others could not be read either: see the log and the table dead_letters.`
     return yield* refuse(`${command}: ${first}${more}`)
   }
   if (refused > 0) {

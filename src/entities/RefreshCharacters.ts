@@ -9,7 +9,7 @@ import * as Job from "../jobs/Job.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import { handle } from "../jobs/JobRunner.ts"
 import { EntityStore } from "../store/EntityStore.ts"
-import { alone, deadlineMillis, type Failure, isNotFound, isPause, longestMillis, patienceMillis } from "./Refresh.ts"
+import { deadlineMillis, type Failure, isNotFound, isPause, learn, longestMillis, patienceMillis } from "./Refresh.ts"
 import { RefreshAlliances } from "./RefreshAlliances.ts"
 import { RefreshCorporations } from "./RefreshCorporations.ts"
 import { askTogether } from "./Together.ts"
@@ -30,7 +30,7 @@ const page = 5000
 /** To find an unknown one costs some five errors, of which ESI allows all routes together 100 a minute. */
 const mostUnknown = 5
 
-export const refreshCharacters = handle(RefreshCharacters, () => alone(name, refresh))
+export const refreshCharacters = handle(RefreshCharacters, () => learn(name, refresh))
 
 const refresh = Effect.gen(function*() {
   const store = yield* EntityStore

@@ -6,7 +6,7 @@ import { JobQueue } from "../jobs/JobQueue.ts"
 import { handle } from "../jobs/JobRunner.ts"
 import { EntityStore } from "../store/EntityStore.ts"
 import { refreshOneByOne } from "./OneByOne.ts"
-import { alone, deadlineMillis } from "./Refresh.ts"
+import { deadlineMillis, learn } from "./Refresh.ts"
 
 const name = "refresh_corporations"
 
@@ -18,7 +18,7 @@ export const RefreshCorporations = Job.make({
   deadlineMillis
 })
 
-export const refreshCorporations = handle(RefreshCorporations, () => alone(name, refresh))
+export const refreshCorporations = handle(RefreshCorporations, () => learn(name, refresh))
 
 const refresh = Effect.gen(function*() {
   const esi = yield* EsiEntities

@@ -1,4 +1,5 @@
 /** Days of EVE's history, and the names of their archives. */
+import { Clock, Effect } from "effect"
 import type { Day } from "../domain/Market.ts"
 import type { Dataset } from "../upstreams/EveRefClient.ts"
 
@@ -10,6 +11,12 @@ export interface Range {
 
 /** Of the oldest killmail that EVE Ref has. */
 export const firstDay: Day = "2007-12-05"
+
+/** All days that there may be killmails of, up to today. */
+export const history: Effect.Effect<Range> = Effect.map(
+  Clock.currentTimeMillis,
+  (now) => ({ first: firstDay, last: new Date(now).toISOString().slice(0, 10) })
+)
 
 export const isWithin = ({ first, last }: Range, day: Day): boolean => day >= first && day <= last
 

@@ -126,12 +126,14 @@ const opened = (path: string, digest: string | undefined) =>
   Effect.tryPromise({
     try: async () => {
       const hash = createHash("md5")
-      const { size } = await stat(path)
+      const about = await stat(path)
+      // From a pipe there would be nothing, for ever.
+      if (!about.isFile()) throw new Error("it is no file")
       await pipeline(createReadStream(path), hash)
       const found = hash.digest("hex")
       return found === digest
         ? "unchanged" as const
-        : { name: basename(path), digest: found, bytes: size, content: { path } } as Found
+        : { name: basename(path), digest: found, bytes: about.size, content: { path } } as Found
     },
     catch: (cause) =>
       new ArchiveUnreadable({

@@ -57,6 +57,6 @@ parentPort?.on("message", (archive: Archive) => {
 const failed = (cause: Cause.Cause<unknown>): FromThread => {
   const error = Cause.squash(cause)
   return SqlError.isSqlError(error)
-    ? { type: "failed", message: `Postgres: ${Database.causeText(error)}`, isPassing: Database.isPassing(error) }
+    ? { type: "failed", message: `Postgres: ${Database.causeText(error)}.`, isPassing: Database.isPassing(error) }
     : { type: "failed", message: Cause.pretty(cause), isPassing: false }
 }

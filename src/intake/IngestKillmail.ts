@@ -9,7 +9,7 @@ import { compare, saidBy } from "../domain/Agreement.ts"
 import type { Appraisal } from "../domain/Judgement.ts"
 import { hashOf, isPlausibleTime, Killmail } from "../domain/Killmail.ts"
 import { Esi } from "../esi/Esi.ts"
-import type { EsiError } from "../esi/EsiError.ts"
+import { explainEsi } from "../esi/ExplainEsi.ts"
 import * as Job from "../jobs/Job.ts"
 import { handle } from "../jobs/JobRunner.ts"
 import { causeText, isBadRow, isPassing } from "../store/Database.ts"
@@ -60,7 +60,7 @@ export const ingestKillmail = handle(IngestKillmail, (heard: Heard, priority) =>
     yield* Effect.logDebug(`killmail ${heard.killmail_id} ${receipt.outcome}`)
     return yield* count(receipt.outcome, heard)
   }).pipe(
-    Effect.catchTags({ SqlError: explainSql, RecorderClosed: () => postponed(1000, "The daemon is stopping.") }),
+    Effect.catchTags({ SqlError: explainSql, RecorderClosed: () => stopping }),
     Effect.tapError((error) => count(error._tag === "JobPostponed" ? "postponed" : "failed", heard)),
     Effect.withSpan("ingest killmail", {
       attributes: { "killmail.id": heard.killmail_id, "killmail.source": heard.source }
@@ -105,26 +105,7 @@ const plausible = Effect.fnUntraced(function*(killmail: Killmail) {
   return killmail
 })
 
-const postponed = (delayMillis: number, message: string) => new Job.JobPostponed({ delayMillis, message })
-
-/** What ESI's answer means for the job. Jobs that wait for ESI come back spread over as long again. */
-const explainEsi = ({ reason }: EsiError) => {
-  const { message } = reason
-  switch (reason._tag) {
-    case "EsiNotFound":
-      return new Job.JobRefused({ reason: "not_found", message })
-    case "EsiHashMismatch":
-      return new Job.JobRefused({ reason: "hash_mismatch", message })
-    case "EsiUndecodable":
-      return new Job.JobRefused({ reason: "undecodable", message })
-    case "EsiPaused":
-      return postponed(reason.waitMillis * (1 + Math.random()), message)
-    case "EsiUnavailable":
-      return new Job.JobFailed({ reason: "esi_unavailable", message })
-    case "EsiRefused":
-      return new Job.JobFailed({ reason: "esi_refused", message })
-  }
-}
+const stopping = new Job.JobPostponed({ delayMillis: 1000, message: "The daemon is stopping." })
 
 const explainSql = (error: SqlError.SqlError) =>
   isBadRow(error)

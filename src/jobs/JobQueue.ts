@@ -23,8 +23,8 @@ export class JobQueue extends Context.Service<JobQueue, {
     options?: { readonly delayMillis?: number; readonly priority?: number }
   ) => Effect.Effect<void, SqlError.SqlError>
   /**
-   * Adds many, but those that run already, of which over all replicas at most `atOnce` run at a time, if that is told; and
-   * forgets how earlier ones of the same keys ended.
+   * Adds many, but those that run already, to be begun in this order, of which over all replicas at most `atOnce` run at a
+   * time, if that is told; and forgets how earlier ones of the same keys ended.
    */
   readonly addAll: <Payload>(
     job: Job<Payload>,
@@ -59,14 +59,14 @@ export class JobQueue extends Context.Service<JobQueue, {
             max_attempts => ${job.attempts}, job_key => ${job.key(payload) ?? null},
             priority => ${options?.priority ?? tiers[job.tier]})`)
 
-      // graphile-worker runs jobs of the same queue name one after another.
+      // graphile-worker runs jobs of the same queue name one after another, and knows no order but their time.
       const addAll: JobQueue["Service"]["addAll"] = (job, payloads, { atOnce = null } = {}) =>
         sql.withTransaction(Effect.gen(function*() {
           const keys = payloads.map((payload) => job.key(payload) ?? null)
           yield* sql`delete from dead_letters where task = ${job.name} and key = any(${keys}::text[])`
           yield* sql`
           select count(*) from graphile_worker.add_jobs(array(
-            select (${job.name}, payload::json, ${job.name} || ' ' || place % ${atOnce}::bigint, null, ${job.attempts}::smallint, key, ${
+            select (${job.name}, payload::json, ${job.name} || ' ' || place % ${atOnce}::bigint, now() + place * interval '1 microsecond', ${job.attempts}::smallint, key, ${
             tiers[job.tier]
           }::smallint,
               null)::graphile_worker.job_spec

@@ -56,6 +56,8 @@ export interface Pool<R> {
   readonly concurrency: number
   /** Jobs fetched in one statement, ahead of the slots; 0, for few and long ones, fetches one by one. */
   readonly fetchAhead: number
+  /** Milliseconds between two looks for jobs that became free without being added: those behind another in its queue. */
+  readonly pollMillis?: number
   /** Whether each run leaves a row in `job_runs`. */
   readonly recorded: boolean
   /** Jobs of a backfill that may begin in a second; more would take the machine from what is live. */
@@ -257,7 +259,7 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, life: Life, 
           preset: {
             worker: {
               concurrentJobs: pool.concurrency,
-              pollInterval: 2000,
+              pollInterval: pool.pollMillis ?? 2000,
               completeJobBatchDelay: 0,
               failJobBatchDelay: 0,
               gracefulShutdownAbortTimeout: 3000,

@@ -6,6 +6,7 @@ import { Effect, Option, Schema } from "effect"
 import { explainToken, type TokenError } from "../accounts/AccessTokens.ts"
 import { EsiEntities, mostIds } from "../esi/EsiEntities.ts"
 import type { EsiError } from "../esi/EsiError.ts"
+import { explainEsi } from "../esi/ExplainEsi.ts"
 import * as Job from "../jobs/Job.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import { handle } from "../jobs/JobRunner.ts"
@@ -97,16 +98,7 @@ const placePilots = Effect.gen(function*() {
 
 const explain = (error: TokenError | EsiError | Job.JobPostponed): Job.JobError => {
   if (error._tag === "JobPostponed") return error
-  if (error._tag !== "EsiError") return explainToken(error)
-  const { message, reason } = error
-  switch (reason._tag) {
-    case "EsiPaused":
-      return new Job.JobPostponed({ delayMillis: reason.waitMillis * (1 + Math.random()), message })
-    case "EsiRefused":
-      return new Job.JobFailed({ reason: "esi_refused", message })
-    default:
-      return new Job.JobFailed({ reason: "esi_unavailable", message })
-  }
+  return error._tag === "EsiError" ? explainEsi(error) : explainToken(error)
 }
 
 export const handlers = [syncUserKillmails, look, publishWithheld]

@@ -5,6 +5,7 @@
 import { Clock, Effect, Schema } from "effect"
 import type { EsiError } from "../esi/EsiError.ts"
 import { EsiMarkets } from "../esi/EsiMarkets.ts"
+import { explainEsi } from "../esi/ExplainEsi.ts"
 import * as Job from "../jobs/Job.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import { handle } from "../jobs/JobRunner.ts"
@@ -105,9 +106,7 @@ const explain = (error: UpstreamError | EsiError): Job.JobError => {
     case "UpstreamUnavailable":
       return new Job.JobFailed({ reason: "everef_unavailable", message: error.message })
     case "EsiError":
-      return error.reason._tag === "EsiPaused"
-        ? new Job.JobPostponed({ delayMillis: error.reason.waitMillis, message: error.message })
-        : new Job.JobFailed({ reason: "esi_unavailable", message: error.message })
+      return explainEsi(error)
     case "SqlError":
       return Job.databaseFailed(isPassing(error), causeText(error))
   }

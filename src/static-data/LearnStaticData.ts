@@ -4,12 +4,13 @@
  */
 import { Effect, Result, Schema } from "effect"
 import type { SqlError } from "effect/sql"
+import { alone } from "../esi/Alone.ts"
 import type { EsiError } from "../esi/EsiError.ts"
 import { EsiUniverse } from "../esi/EsiUniverse.ts"
+import { explainEsi } from "../esi/ExplainEsi.ts"
 import * as Job from "../jobs/Job.ts"
 import { handle } from "../jobs/JobRunner.ts"
 import { causeText, isPassing } from "../store/Database.ts"
-import { Leases } from "../store/Leases.ts"
 import { StaticDataStore } from "../store/StaticDataStore.ts"
 import { attributesRead } from "./Members.ts"
 
@@ -34,32 +35,12 @@ const concurrency = 4
 const metaGroupAttribute = 1692
 
 export const learnStaticData = handle(LearnStaticData, () =>
-  Effect.scoped(Effect.gen(function*() {
-    // Two at once would ask for the same.
-    const lease = yield* (yield* Leases).acquire(name)
-    return yield* Effect.raceFirst(learnAll, lease.lost)
-  })).pipe(
-    Effect.interruptible,
+  alone(name, learnAll).pipe(
     Effect.catchTags({
-      LeaseHeld: () => new Job.JobPostponed({ delayMillis: 2000, message: "Another replica asks ESI already." }),
-      LeaseLost: () => new Job.JobPostponed({ delayMillis: 2000, message: "Another replica took over." }),
       EsiError: explainEsi,
       SqlError: (error) => Job.databaseFailed(isPassing(error), causeText(error))
     })
   ))
-
-const explainEsi = ({ reason }: EsiError) => {
-  switch (reason._tag) {
-    case "EsiPaused":
-      return new Job.JobPostponed({ delayMillis: reason.waitMillis, message: reason.message })
-    case "EsiUnavailable":
-      return new Job.JobFailed({ reason: "esi_unavailable", message: reason.message })
-    case "EsiUndecodable":
-      return new Job.JobFailed({ reason: "undecodable", message: reason.message })
-    default:
-      return new Job.JobFailed({ reason: "esi_refused", message: reason.message })
-  }
-}
 
 /** Until nothing is wanted any more, or it is time to let others. Returns how many of each kind were learnt. */
 const learnAll = Effect.gen(function*() {

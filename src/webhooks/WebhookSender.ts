@@ -19,9 +19,12 @@ import { type WebhookAnswer, WebhookClient, type WebhookForbidden, type WebhookU
 
 /** It is not its turn: nothing was sent. */
 export class WebhookPaused extends Schema.TaggedError<WebhookPaused>()("WebhookPaused", {
-  waitMillis: Schema.Finite
+  waitMillis: Schema.Finite,
+  because: Schema.String
 }) {
-  override readonly message = "The receiver is not to be sent anything for now."
+  override get message() {
+    return `Nothing is sent there for another ${Math.ceil(this.waitMillis / 1000)} s: ${this.because}.`
+  }
 }
 
 export type SendError =
@@ -95,7 +98,11 @@ export class WebhookSender extends Context.Service<WebhookSender, {
           for (let slept = 0;;) {
             const wait = yield* take(bucket, budget)
             if (wait <= 0) break
-            if (slept + wait > longestSleepMillis) return yield* new WebhookPaused({ waitMillis: wait })
+            if (slept + wait > longestSleepMillis) {
+              const paused = (yield* limits.list([mine, host])).find(({ pauseMillis }) => pauseMillis > 0)
+              const because = paused?.reason ?? "as much was sent as may be"
+              return yield* new WebhookPaused({ waitMillis: wait, because })
+            }
             yield* Effect.sleep(wait)
             slept += wait
           }
@@ -118,7 +125,8 @@ export class WebhookSender extends Context.Service<WebhookSender, {
           const answer = yield* client.post(url, yield* signed(secrets, messageId, body), body).pipe(
             Effect.tapErrorTag(
               "WebhookUnreachable",
-              () => limits.pause({ bucket: mine, millis: unansweredMillis, reason: "the receiver did not answer" })
+              ({ message }) =>
+                limits.pause({ bucket: mine, millis: unansweredMillis, reason: message.replace(/\.$/, "") })
             )
           )
           const verdict = verdictOf(target.format, answer)

@@ -44,6 +44,7 @@ export const readWebhookUrl = (text: string, allowed: ReadonlyArray<string>): Re
   if (allowed.includes(placeOf(url))) return Result.succeed(url)
   if (url.protocol !== "https:") return wants("got http://, wants https://")
   if (!ports.has(url.port)) return wants(`got port ${url.port}, wants 443 or 8443`)
+  if (/^(.+\.)?localhost\.?$/.test(url.hostname)) return wants("got localhost, wants an address that is public")
   const literal = literalIn(url)
   if (literal !== undefined && !isPublicAddress(literal)) {
     return wants(`got the address ${literal}, wants one that is public`)

@@ -151,12 +151,18 @@ layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("whoever sig
       }
     }))
 
-  it.effect("is told when EVE's SSO was left without a yes, and when it is away", () =>
+  it.effect("is told when EVE's SSO was left without a yes or a code, and when it is away", () =>
     Effect.gen(function*() {
       const { sandbox, url } = yield* Daemon
       const begun = (browser: Browser) => browser.go(`${url}/api/v1/auth/sign-in`)
       const browser = makeBrowser()
       assertProblem(yield* browser.go(yield* chooseOn(yield* begun(browser), "none")), 400, /cancelled/)
+      for (const codes of [[], ["one", "two"]]) {
+        const answer = yield* chooseOn(yield* begun(browser), nextPilot())
+        answer.searchParams.delete("code")
+        for (const code of codes) answer.searchParams.append("code", code)
+        assertProblem(yield* browser.go(answer), 400, /^code: wants one/)
+      }
       const back = yield* chooseOn(yield* begun(browser), nextPilot())
       let isAway = true
       sandbox.intercept(({ path, upstream }) =>
@@ -220,13 +226,17 @@ layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("a session",
       const { browser: phone } = yield* signedIn(pilot)
       const described = yield* phone.send("PUT", `${url}/api/v1/me/sessions/this`, {
         device_type: "android",
-        push_token: "of the phone"
+        push_token: "token:of-the-phone"
       })
       assert.strictEqual(described.status, 204)
+      for (const push_token of ["", "two words", "a\0b"]) {
+        const refused = yield* phone.send("PUT", `${url}/api/v1/me/sessions/this`, { push_token })
+        assertProblem(refused, 400, /^push_token: expected 1 to 4096 characters/)
+      }
       const listed = yield* browser.go(`${url}/api/v1/me/sessions`)
       const sessions = listed.json["data"] as ReadonlyArray<{ id: string; device_type: string; is_this: boolean }>
       assert.sameMembers(sessions.map(({ device_type }) => device_type), ["browser", "android"])
-      assert.notInclude(listed.text, "of the phone")
+      assert.notInclude(listed.text, "token:of-the-phone")
       const other = sessions.find(({ is_this }) => !is_this)!
       assert.strictEqual((yield* browser.send("DELETE", `${url}/api/v1/me/sessions/${other.id}`)).status, 204)
       assert.strictEqual((yield* me(phone)).status, 401)
@@ -302,6 +312,8 @@ layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("a session",
       const tokens = yield* exchange({ code, ...device })
       assert.strictEqual(tokens.status, 200, tokens.text)
       assert.deepInclude(tokens.json, { token_type: "Bearer", expires_in: 900 })
+      // RFC 6749, section 5.1
+      assert.strictEqual(tokens.headers.get("cache-control"), "no-store")
       assert.strictEqual((yield* exchange({ code, ...device })).status, 401)
 
       const app = makeBrowser()

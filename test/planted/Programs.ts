@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 
 /** Milliseconds that a program may take; vitest ends tests that hang long before. */
-const mostMillis = 180_000
+const mostMillis = 600_000
 
 /** Runs it to its end, too late or interrupted to its death, and gives what it printed. What it started dies with it. */
 const run = (copy: string, args: ReadonlyArray<string>, env: NodeJS.ProcessEnv = {}) =>

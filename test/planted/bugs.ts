@@ -227,9 +227,9 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "pause counted as an attempt",
     breaks: "three downtimes of Tranquility in a row make dead letters of all that wait for ESI",
-    file: "src/intake/IngestKillmail.ts",
+    file: "src/esi/ExplainEsi.ts",
     changes: [[
-      "return postponed(reason.waitMillis * (1 + Math.random()), message)",
+      "return new Job.JobPostponed({ delayMillis: reason.waitMillis * (1 + Math.random()), message })",
       "return new Job.JobFailed({ reason: \"esi_paused\", message })"
     ]],
     caughtBy: ["test/intake/IngestKillmail.test.ts", "comes back later, at no attempt"]

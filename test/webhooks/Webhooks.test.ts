@@ -187,6 +187,19 @@ layer(World.layer, { excludeTestServices: true, timeout: 90_000 })("a webhook", 
       assert.include(gone.json.answer, "Unknown Webhook")
     }))
 
+  it.effect("answers a test with why nothing is sent, while its receiver is spared", () =>
+    Effect.gen(function*() {
+      const { sandbox, store } = yield* World
+      yield* store([nextMail()])
+      const { address, id } = yield* make("receiver", { character: [1] })
+      sandbox.intercept(({ path }) => address.endsWith(path) ? { reset: true } : undefined)
+      const { json: cut } = yield* ask("POST", `/${id}/test`)
+      assert.match(cut.answer, /^127\.0\.0\.1:\d+ cannot be reached: .+\.$/)
+      const { json: spared } = yield* ask("POST", `/${id}/test`)
+      assert.strictEqual(spared.delivered, false)
+      assert.match(spared.answer, /^Nothing is sent there for another \d+ s: 127\.0\.0\.1:\d+ cannot be reached: .+\.$/)
+    }))
+
   it.effect("waits as long as it is told to, which costs no try, and tries again what failed", () =>
     Effect.gen(function*() {
       const { sandbox, store } = yield* World
@@ -251,7 +264,10 @@ layer(World.layer, { excludeTestServices: true, timeout: 90_000 })("a webhook", 
       const cases: ReadonlyArray<readonly [Readonly<Record<string, unknown>>, RegExp]> = [
         [{ url: "http://example.com/x" }, /^url: got http:\/\/, wants https/],
         [{ url: "https://169.254.169.254/latest" }, /^url: got the address 169\.254\.169\.254/],
+        [{ url: "https://localhost/x" }, /^url: got localhost/],
         [{ url: "gopher://example.com" }, /^url: is no address of the web/],
+        [{ enabled: false }, /^enabled: there is no such field\.$/],
+        [{ name: "" }, /^name: expected 1 to 100 characters\.$/],
         [{ filter: { regoin: [1] } }, /^There is no filter "regoin"/]
       ]
       for (const [wrong, sentence] of cases) {
