@@ -18,9 +18,10 @@ export function* bunzip2(read: Read): Generator<Buffer> {
   const block = new Uint32Array(9 * levelBytes)
   bits.refill()
   do {
-    if (bits.take(24) !== 0x425a68) throw new ArchiveDamaged("it does not begin as bzip2 does")
+    const mark = bits.take(24)
     const level = bits.take(8) - 0x30
-    if (level < 1 || level > 9) throw new ArchiveDamaged("it does not begin as bzip2 does")
+    bits.check()
+    if (mark !== 0x425a68 || level < 1 || level > 9) throw new ArchiveDamaged("it does not begin as bzip2 does")
     yield* unpackStream(bits, block.subarray(0, level * levelBytes))
     bits.align()
   } while (bits.refill())
@@ -38,9 +39,18 @@ function* unpackStream(bits: BitReader, block: Uint32Array): Generator<Buffer> {
       return
     }
     if (mark !== 0x314159265359) throw new ArchiveDamaged("a block of it does not begin as one should")
-    const { length, origin } = readBlock(bits, block)
+    const { length, origin } = readWholeBlock(bits, block)
     yield* unrolled(block, length, origin, told)
     whole = ((whole << 1 | whole >>> 31) ^ told) >>> 0
+  }
+}
+
+/** Past the end there are zeros, which make no sense as a block either: it is the end that is told. */
+const readWholeBlock = (bits: BitReader, block: Uint32Array): ReturnType<typeof readBlock> => {
+  try {
+    return readBlock(bits, block)
+  } finally {
+    bits.check()
   }
 }
 
@@ -53,9 +63,7 @@ const readBlock = (bits: BitReader, block: Uint32Array): { readonly length: numb
   if (front.length === 0 || tableCount < 2 || tableCount > 6) throw new ArchiveDamaged("a block has no coding tables")
   const selectors = readSelectors(bits, tableCount)
   const tables = Array.from({ length: tableCount }, () => codingTable(bits, front.length + 2))
-  bits.check()
   const length = readSymbols(bits, block, front, selectors.map((table) => tables[table]!))
-  bits.check()
   if (origin >= length) throw new ArchiveDamaged("a block begins outside of itself")
   chain(block, length)
   return { length, origin }
@@ -100,44 +108,47 @@ const readSymbols = (
   let group = 0
   let left = 0
   let table = tables[0]
-  for (;;) {
-    if (left-- === 0) {
-      table = tables[group++]
-      left = groupSize - 1
+  try {
+    for (;;) {
+      if (left-- === 0) {
+        table = tables[group++]
+        left = groupSize - 1
+      }
+      if (table === undefined || at > buffer.length) throw new ArchiveDamaged("a block does not end")
+      while (count < longestCode) {
+        pending = pending << 8 | buffer[at++]!
+        count += 8
+      }
+      const found = table.lookup[pending >>> count - lookupBits & mask]!
+      const symbol = found === 0 ? table.longSymbol(pending, count) : found & 511
+      count -= found === 0 ? table.lengths[symbol]! : found >>> 9
+      if (symbol <= 1) {
+        // A run's length is a number in base 2 with the digits 1 and 2, the lowest first.
+        run += digit << symbol
+        digit <<= 1
+        if (run > block.length) throw new ArchiveDamaged("a block is too long")
+        continue
+      }
+      if (length + run + 1 > block.length && symbol !== endOfBlock || length + run > block.length) {
+        throw new ArchiveDamaged("a block is too long")
+      }
+      if (run > 0) {
+        block.fill(front[0]!, length, length += run)
+        run = 0
+        digit = 1
+      }
+      if (symbol === endOfBlock) break
+      const rank = symbol - 1
+      const byte = front[rank]!
+      if (rank > 16) front.copyWithin(1, 0, rank)
+      else for (let index = rank; index > 0; index--) front[index] = front[index - 1]!
+      front[0] = byte
+      block[length++] = byte
     }
-    if (table === undefined || at > buffer.length) throw new ArchiveDamaged("a block does not end")
-    while (count < longestCode) {
-      pending = pending << 8 | buffer[at++]!
-      count += 8
-    }
-    const found = table.lookup[pending >>> count - lookupBits & mask]!
-    const symbol = found === 0 ? table.longSymbol(pending, count) : found & 511
-    count -= found === 0 ? table.lengths[symbol]! : found >>> 9
-    if (symbol <= 1) {
-      // A run's length is a number in base 2 with the digits 1 and 2, the lowest first.
-      run += digit << symbol
-      digit <<= 1
-      if (run > block.length) throw new ArchiveDamaged("a block is too long")
-      continue
-    }
-    if (length + run + 1 > block.length && symbol !== endOfBlock || length + run > block.length) {
-      throw new ArchiveDamaged("a block is too long")
-    }
-    if (run > 0) {
-      block.fill(front[0]!, length, length += run)
-      run = 0
-      digit = 1
-    }
-    if (symbol === endOfBlock) break
-    const rank = symbol - 1
-    const byte = front[rank]!
-    if (rank > 16) front.copyWithin(1, 0, rank)
-    else for (let index = rank; index > 0; index--) front[index] = front[index - 1]!
-    front[0] = byte
-    block[length++] = byte
+    return length
+  } finally {
+    Object.assign(bits, { at, count, pending })
   }
-  Object.assign(bits, { at, count, pending })
-  return length
 }
 
 /** Undoes the Burrows-Wheeler transform. */

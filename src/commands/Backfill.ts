@@ -84,7 +84,9 @@ const everef = Command.make("everef", { ...dates, path, json }, (input) =>
   Effect.gen(function*() {
     const range = yield* rangeOf("backfill everef", input)
     // What is wrong with the files is said before a database is looked for.
-    const found = Option.isSome(input.path) ? Effect.succeed(yield* dueInFiles(input.path.value, range)) : atEveRef(range)
+    const found = Option.isSome(input.path)
+      ? Effect.succeed(yield* dueInFiles(input.path.value, range))
+      : atEveRef(range)
     return yield* run("backfill everef", input.json, found)
   })).pipe(
     Command.withDescription("Import killmails of the past from EVE Ref's day archives: all that are not here yet")

@@ -47,55 +47,57 @@ export interface BackfillOutcome {
 }
 
 /** Ends when all days were tried, and ESI was asked for all that it is needed for. */
-export const backfillDays = Effect.fnUntraced(function*({ days, range, source, unchanged, unusable }: Due, silent: boolean) {
-  const beginning = performance.now()
-  yield* Effect.forEach(unusable, (sentence) => Effect.logWarning(sentence))
-  const queue = yield* JobQueue
-  const imports = yield* Imports
-  const asksEsi = source !== "everef"
-  const before = new Map(
-    (yield* imports.states(source, range.first, range.last)).map((state) => [state.day, state.began])
-  )
-  const jobs = days.toSorted((a, b) => a.day < b.day ? -1 : 1)
-  const keys = jobs.map((job) => ImportDay.key(job)!)
-  yield* queue.addAll(ImportDay, jobs, { atOnce: mostThreads })
-  yield* takePart(asksEsi)
-  const report = yield* makeProgress(silent)
-  let asked = 0
-  for (;;) {
-    const waiting = yield* queue.present(keys)
-    const states = yield* imports.states(source, range.first, range.last)
-    const begun = states.filter(({ began, day }) => began !== before.get(day))
-    const left = asksEsi && waiting.size === 0 ? yield* imports.asked(source) : 0
-    asked = Math.max(asked, left)
-    yield* report(
-      waiting.size > 0 || asked === 0
-        ? advanceOf(keys.length - waiting.size, keys.length, begun)
-        : { what: "ESI", done: asked - left, total: asked, unit: "killmails" }
+export const backfillDays = Effect.fnUntraced(
+  function*({ days, range, source, unchanged, unusable }: Due, silent: boolean) {
+    const beginning = performance.now()
+    yield* Effect.forEach(unusable, (sentence) => Effect.logWarning(sentence))
+    const queue = yield* JobQueue
+    const imports = yield* Imports
+    const asksEsi = source !== "everef"
+    const before = new Map(
+      (yield* imports.states(source, range.first, range.last)).map((state) => [state.day, state.began])
     )
-    if (waiting.size === 0 && left === 0) {
-      const failed = (yield* queue.failures(ImportDay.name, keys)).map(({ error }) => error)
-      const failures = [...failed, ...unusable]
-      const read = begun.filter(({ ended }) => ended)
-      const whole = read.filter(({ error }) => error === null).length
-      const since = begun.map(({ began }) => began).toSorted()[0]
-      const refusals = asksEsi && since !== undefined ? yield* imports.refusals(source, since) : []
-      const sum = (pick: (state: ImportState) => number) => read.reduce((total, state) => total + pick(state), 0)
-      return {
-        imported: whole,
-        unchanged: unchanged + keys.length - failed.length - whole,
-        failed: failures.length,
-        killmails: sum(({ killmails }) => killmails),
-        stored: sum(({ stored }) => stored),
-        asked: sum(({ asked }) => asked),
-        refused: sum(({ refused }) => refused) + refusals.length,
-        seconds: Math.round((performance.now() - beginning) / 100) / 10,
-        failures
-      } satisfies BackfillOutcome as BackfillOutcome
+    const jobs = days.toSorted((a, b) => a.day < b.day ? -1 : 1)
+    const keys = jobs.map((job) => ImportDay.key(job)!)
+    yield* queue.addAll(ImportDay, jobs, { atOnce: mostThreads })
+    yield* takePart(asksEsi)
+    const report = yield* makeProgress(silent)
+    let asked = 0
+    for (;;) {
+      const waiting = yield* queue.present(keys)
+      const states = yield* imports.states(source, range.first, range.last)
+      const begun = states.filter(({ began, day }) => began !== before.get(day))
+      const left = asksEsi && waiting.size === 0 ? yield* imports.asked(source) : 0
+      asked = Math.max(asked, left)
+      yield* report(
+        waiting.size > 0 || asked === 0
+          ? advanceOf(keys.length - waiting.size, keys.length, begun)
+          : { what: "ESI", done: asked - left, total: asked, unit: "killmails" }
+      )
+      if (waiting.size === 0 && left === 0) {
+        const failed = (yield* queue.failures(ImportDay.name, keys)).map(({ error }) => error)
+        const failures = [...failed, ...unusable]
+        const read = begun.filter(({ ended }) => ended)
+        const whole = read.filter(({ error }) => error === null).length
+        const since = begun.map(({ began }) => began).toSorted()[0]
+        const refusals = asksEsi && since !== undefined ? yield* imports.refusals(source, since) : []
+        const sum = (pick: (state: ImportState) => number) => read.reduce((total, state) => total + pick(state), 0)
+        return {
+          imported: whole,
+          unchanged: unchanged + keys.length - failed.length - whole,
+          failed: failures.length,
+          killmails: sum(({ killmails }) => killmails),
+          stored: sum(({ stored }) => stored),
+          asked: sum(({ asked }) => asked),
+          refused: sum(({ refused }) => refused) + refusals.length,
+          seconds: Math.round((performance.now() - beginning) / 100) / 10,
+          failures
+        } satisfies BackfillOutcome as BackfillOutcome
+      }
+      yield* Effect.sleep(lookMillis(left))
     }
-    yield* Effect.sleep(lookMillis(left))
   }
-})
+)
 
 /** How many killmails there will be is guessed from the days that were read; those under way count in part. */
 const advanceOf = (ended: number, total: number, begun: ReadonlyArray<ImportState>): Advance => {
@@ -124,7 +126,9 @@ export const tell = Effect.fnUntraced(function*(command: string, asJson: boolean
   )
   const [first, ...others] = failures
   if (first !== undefined) {
-    const more = others.length === 0 ? "" : ` ${others.length} others could not be read either: see the log and the table dead_letters.`
+    const more = others.length === 0
+      ? ""
+      : ` ${others.length} others could not be read either: see the log and the table dead_letters.`
     return yield* refuse(`${command}: ${first}${more}`)
   }
   if (refused > 0) {

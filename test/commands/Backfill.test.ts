@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { copyFileSync, existsSync, mkdirSync, truncateSync, writeFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { copyFileSync, existsSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Client } from "pg"
 import { crashPoints } from "../../src/CrashPoint.ts"
@@ -9,7 +10,7 @@ import { type ArchiveMember, archiveOf, killmailsOfDay, memberOf } from "../../s
 import { hasCorpus } from "../support/Corpus.ts"
 import { changed } from "../support/Mails.ts"
 import { manualSandbox, migratedDatabase } from "../support/TestDaemon.ts"
-import { run, temporaryDirectory } from "./CommandLine.ts"
+import { run, start, temporaryDirectory } from "./CommandLine.ts"
 
 const firstDay = "2012-03-30"
 const secondDay = "2012-03-31"
@@ -48,6 +49,7 @@ const makeWorld = Effect.gen(function*() {
   const rowsOf = (sql: string) => Effect.promise(() => client.query(sql).then(({ rows }) => rows))
   return {
     directory,
+    environment,
     rowsOf,
     backfill: (args: ReadonlyArray<string>, more: Readonly<Record<string, string>> = {}) =>
       Effect.map(run(["backfill", "everef", "--json", ...args], { ...environment, ...more }), (ended) => ({
@@ -152,6 +154,56 @@ describe("backfill everef", () => {
         "select priority from graphile_worker.jobs where task_identifier = 'ingest_killmail' order by key"
       )
       assert.deepStrictEqual(asked, [{ priority: 30 }, { priority: 30 }])
+    }), 60_000)
+
+  it.live(
+    "imports what is good of a directory, each day once, and has a sentence for every other file",
+    () =>
+      Effect.gen(function*() {
+        const { backfill, counts, directory } = yield* makeWorld
+        write(directory, firstDay, mailsOf(firstDay).map(memberOf))
+        writeFileSync(join(directory, `killmails-${firstDay}.tar.bz2`), archiveOf(mailsOf(firstDay, 3).map(memberOf)))
+        writeFileSync(join(directory, "killmails-2012-02-30.tar.bz2"), "")
+        writeFileSync(join(directory, "killmails-2003-05-06.tar.bz2"), "")
+        execFileSync("mkfifo", [join(directory, `killmails-${secondDay}.tar.bz2`)])
+        const cut = write(directory, thirdDay, mailsOf(thirdDay).map(memberOf))
+        truncateSync(cut, 1000)
+        symlinkSync("..", join(directory, "2012", "round"))
+        const { outcome, status } = yield* backfill(["--path", directory])
+        assert.strictEqual(status, 1)
+        assert.deepInclude(outcome, { imported: 1, failed: 5, stored: 40 })
+        const problems = [
+          /killmails-2012-03-31\.tar\.bz2 cannot be read here: it is no file\.$/,
+          /killmails-2012-04-01\.tar\.bz2 is damaged: it ends too early; the 0 killmails before that are here\.$/,
+          /killmails-2003-05-06\.tar\.bz2 is named after 2003-05-06, wants a day from 2007-12-05 to \d{4}-\d\d-\d\d\.$/,
+          /killmails-2012-02-30\.tar\.bz2 is named after 2012-02-30, wants a day from/,
+          /2012-03-30\.tar\.bz2 was left out, as .*2012-03-30\.tar\.bz2 is of the same day; it wants a --path of its own\.$/
+        ]
+        assert.lengthOf(outcome.failures, problems.length)
+        problems.forEach((problem, index) => assert.match(outcome.failures[index], problem))
+        assert.deepInclude(yield* counts, { killmails: 40, jobs: 0, unindexed: 0 })
+      }),
+    60_000
+  )
+
+  it.live("that is stopped leaves its days to others at once, and goes on where it was", () =>
+    Effect.gen(function*() {
+      const { backfill, counts, directory, environment, rowsOf } = yield* makeWorld
+      writeDays(directory)
+      const stopped = yield* start(["backfill", "everef", "--path", directory], environment)
+      while ((yield* rowsOf("select from imports")).length === 0) yield* Effect.sleep("20 millis")
+      stopped.signal("SIGINT")
+      const { err, status } = yield* stopped.ended
+      assert.strictEqual(status, 130)
+      assert.match(err, /Stopped\. What was read is kept, and the rest is in the queue/)
+      const [left] = yield* rowsOf(`
+        select (select count(*)::int from graphile_worker._private_jobs where locked_at is not null or attempts > 0) as locked,
+          (select count(*)::int from job_runs where status = 'running') as running,
+          (select count(*)::int from job_pools where ended_at is null) as pools`)
+      assert.deepStrictEqual(left, { locked: 0, running: 0, pools: 0 })
+      const again = yield* backfill(["--path", directory])
+      assert.strictEqual(again.status, 0, again.err)
+      assert.deepInclude(yield* counts, { killmails: 120, jobs: 0, unindexed: 0 })
     }), 60_000)
 
   it.live("refuses what cannot be meant", () =>
