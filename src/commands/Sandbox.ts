@@ -62,6 +62,6 @@ export const sandbox = Command.make("sandbox", options, ({ corpus, ...rest }) =>
     return yield* Effect.never
   }))).pipe(
     Command.withDescription(
-      "Run a small New Eden on this machine: ESI, R2Z2, RedisQ and EVE-KILL with their limits, for demos and tests"
+      "Run a small New Eden on this machine: ESI, SSO, feeds and archives with their limits, for demos and tests"
     )
   )

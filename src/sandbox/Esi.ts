@@ -15,7 +15,7 @@ import { universeBody, universeFreshness, universeRoute } from "./EsiUniverse.ts
 import type { Judge } from "./Judge.ts"
 import type { Market } from "./Market.ts"
 import type { SsoGrants } from "./SsoGrants.ts"
-import type { Universe } from "./Universe.ts"
+import { newestMailsOf, type Universe } from "./Universe.ts"
 import { type Answer, type Ask, json, type Upstream } from "./Upstream.ts"
 
 /** A killmail never changes; 30 days is how long ESI says so. In milliseconds, like the other. */
@@ -122,7 +122,8 @@ export const esi = (
   const cachedNow = (ask: Ask, body: unknown, millis: number) => cached(ask, body, millis, new Date(ask.at))
   const markets = esiMarkets(market, judge, speed, cachedNow)
   const entities = esiEntities(census, speed, cachedNow)
-  const told = recentOf(universe)
+  // Every pilot is told their part of it.
+  const told = newestMailsOf(universe)
   const ownMails: OwnMails = (field, id, now) => [
     ...told(now).filter(({ killmail }) => involves(killmail, field, id)),
     ...[...taught.values()].flatMap((mails) =>
@@ -175,21 +176,6 @@ const routes = {
 
 const routeOf = (path: string): keyof typeof routes | undefined =>
   (Object.keys(routes) as ReadonlyArray<keyof typeof routes>).find((route) => routes[route].test(path))
-
-/** The clock's world tells every pilot their part of its newest mails. */
-const recentOf = (universe: Universe) => {
-  let head = universe.first - 1
-  let mails: ReadonlyArray<{ readonly killmail: Killmail; readonly hash: string }> = []
-  return (now: number) => {
-    if (universe.head(now) === head) return mails
-    head = universe.head(now)
-    mails = Array.from({ length: Math.min(1_000, head - universe.first + 1) }, (_, back) => {
-      const file = universe.file(head - back, now, false)
-      return file === "hole" || file.mail === undefined ? [] : [file.mail]
-    }).flat()
-    return mails
-  }
-}
 
 const elevenOClock = 11 * 3_600_000
 

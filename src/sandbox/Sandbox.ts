@@ -135,7 +135,8 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
   const census = censusOf(seed)
   const history = manual === undefined ? clockHistory(seed) : manualDays
   const processed = manual === undefined ? eveKillFeed(universe, seed) : manualEveKill.feed
-  const signOn = sso(census, judge, seed, speed)
+  const killmails = manual === undefined ? killboardOf(universe) : () => killboard
+  const signOn = sso(census, killmails, judge, seed, speed)
   const google = fcm(judge, speed)
   const channels = inboxes(judge, seed, speed)
   const ccp = esi(universe, census, market, judge, speed, signOn.holderOf)
@@ -145,7 +146,7 @@ export const start: (options: SandboxOptions) => Effect.Effect<Sandbox, SandboxE
     redisq(packages, judge, speed),
     evekill(processed, history, judge, speed),
     evekillSocket(processed, judge, speed),
-    zkbApi(manual === undefined ? killboardOf(universe) : () => killboard, judge, speed),
+    zkbApi(killmails, judge, speed),
     everef(market, manual === undefined ? clockArchives(seed) : manualKillmails, judge, speed),
     staticData(),
     wanderer(manual === undefined ? clockMap(seed, speed) : () => map, judge, speed),

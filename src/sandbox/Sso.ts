@@ -3,18 +3,20 @@
  * are JWTs, refresh tokens, and its refusals.
  */
 import { createHash } from "node:crypto"
+import type { Killmail } from "../domain/Killmail.ts"
 import type { Census } from "./Census.ts"
 import type { Judge } from "./Judge.ts"
 import { pilotOf } from "./People.ts"
 import { accessLife, type Consent, type SsoGrants, ssoGrants } from "./SsoGrants.ts"
 import { type Holder, ssoTokens } from "./SsoTokens.ts"
 import { type Answer, type Ask, json, type Upstream } from "./Upstream.ts"
+import type { Killboard } from "./ZkbApi.ts"
 
 /** The application that is registered here. With PKCE it need not show its secret. */
 export const ssoClient = { id: "5a0d1ce0f5a9d0b0c0ffee0000c0ffee", secret: "eat_sandbox_secret" }
 
-/** So many pilots are offered on the page. */
-const offered = 8
+/** So many pilots are offered on the page: who is on most of the newest killmails, and always the first of all. */
+const offered = { busy: 8, first: 4 }
 
 export interface Sso extends Upstream {
   /** Whose access token it is; nobody's once it has expired. */
@@ -25,7 +27,7 @@ export interface Sso extends Upstream {
   readonly revokeAll: (characterId: number) => void
 }
 
-export const sso = (census: Census, judge: Judge, seed: string, speed: number): Sso => {
+export const sso = (census: Census, killmails: Killboard, judge: Judge, seed: string, speed: number): Sso => {
   const grants = ssoGrants(speed)
   const tokens = ssoTokens()
   const sales = new Map<number, number>()
@@ -89,7 +91,8 @@ export const sso = (census: Census, judge: Judge, seed: string, speed: number): 
   }
 
   const choice = (ask: Ask, scopes: ReadonlyArray<string>): Answer => {
-    const links = Array.from({ length: offered }, (_, number) => pilotOf(seed, number).character).map((id) => {
+    const first = Array.from({ length: offered.first }, (_, number) => pilotOf(seed, number).character)
+    const links = [...new Set([...busiestOn(killmails(ask.at)), ...first])].map((id) => {
       const query = new URLSearchParams(ask.query)
       query.set("character", String(id))
       return `<li><a href="?${escaped(query.toString())}">${escaped(census.nameOf(id) ?? "")}</a></li>`
@@ -193,6 +196,16 @@ export const sso = (census: Census, judge: Judge, seed: string, speed: number): 
     },
     revokeAll: grants.revokeAll
   }
+}
+
+const busiestOn = (killmails: ReadonlyArray<Killmail>): ReadonlyArray<number> => {
+  const counts = new Map<number, number>()
+  for (const { attackers, victim } of killmails) {
+    for (const { character_id: id } of [victim, ...attackers]) {
+      if (id !== undefined) counts.set(id, (counts.get(id) ?? 0) + 1)
+    }
+  }
+  return [...counts].toSorted(([, one], [, other]) => other - one).slice(0, offered.busy).map(([id]) => id)
 }
 
 /** Its own address, as it was called. */

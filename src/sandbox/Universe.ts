@@ -23,6 +23,21 @@ export interface Universe {
   readonly consumerCame: (now: number) => void
 }
 
+/** The newest mails that were told, up to 1,000, the newest first. */
+export const newestMailsOf = (universe: Universe): (now: number) => ReadonlyArray<Mail> => {
+  let head = universe.first - 1
+  let mails: ReadonlyArray<Mail> = []
+  return (now) => {
+    if (universe.head(now) === head) return mails
+    head = universe.head(now)
+    mails = Array.from({ length: Math.min(1_000, head - universe.first + 1) }, (_, back) => {
+      const file = universe.file(head - back, now, false)
+      return file === "hole" || file.mail === undefined ? [] : [file.mail]
+    }).flat()
+    return mails
+  }
+}
+
 /** An R2Z2 file as it is uploaded. `null` ids are placeholders for mails that were withdrawn. */
 export interface R2z2Entry {
   readonly esi: Killmail

@@ -5,7 +5,7 @@
 import { hashOf, type Killmail } from "../domain/Killmail.ts"
 import { slidingWindow } from "./Budgets.ts"
 import type { Judge } from "./Judge.ts"
-import type { Universe } from "./Universe.ts"
+import { newestMailsOf, type Universe } from "./Universe.ts"
 import { type Answer, type Ask, json, secondsHeader, type Upstream } from "./Upstream.ts"
 import { zkbOf } from "./Zkb.ts"
 
@@ -24,12 +24,9 @@ const errorWindow = 300_000
 export type Killboard = (now: number) => ReadonlyArray<Killmail>
 
 /** The world of the clock's: what R2Z2 told last. */
-export const killboardOf = (universe: Universe): Killboard => (now) => {
-  const head = universe.head(now)
-  return Array.from({ length: Math.min(1_000, head - universe.first + 1) }, (_, back) => {
-    const file = universe.file(head - back, now, false)
-    return file === "hole" || file.mail === undefined ? [] : [file.mail.killmail]
-  }).flat()
+export const killboardOf = (universe: Universe): Killboard => {
+  const newest = newestMailsOf(universe)
+  return (now) => newest(now).map(({ killmail }) => killmail)
 }
 
 export const zkbApi = (killboard: Killboard, judge: Judge, speed: number): Upstream => {

@@ -7,6 +7,7 @@ import { Cause, Effect, Layer, Queue } from "effect"
 import { crashPoint } from "../CrashPoint.ts"
 import type { KillmailRow } from "../domain/Document.ts"
 import * as FilterIndex from "../domain/FilterIndex.ts"
+import { normaliseTime } from "../domain/Killmail.ts"
 import { factIdsOf, subjectOf } from "../domain/Matching.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import { StaticData } from "../static-data/StaticData.ts"
@@ -119,7 +120,7 @@ const newsOf = (
     alert: name,
     killmail_id: row.killmail_id,
     sequence,
-    killmail_time: row.killmail_time,
+    killmail_time: normaliseTime(row.killmail_time),
     solar_system_id: row.solar_system_id,
     ship_type_id: row.victim_ship_type_id,
     total_value: row.total_value

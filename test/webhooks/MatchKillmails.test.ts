@@ -218,7 +218,8 @@ describe("what is published", () => {
         yield* matchSome
         const [notification, ...others] = yield* told(alice!)
         assert.isTrue(others.every(({ data }) => data["killmail_id"] !== mail.killmail_id))
-        assert.deepInclude(notification!.data, { killmail_id: mail.killmail_id, solar_system_id: mail.solar_system_id })
+        const { killmail_id, killmail_time, solar_system_id } = mail
+        assert.deepInclude(notification!.data, { killmail_id, killmail_time, solar_system_id })
         assert.deepStrictEqual((yield* told(bob!)).map(({ data }) => data["killmail_id"]), [mail.killmail_id])
       })
     ))
