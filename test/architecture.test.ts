@@ -12,6 +12,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   Settings: [],
   CrashPoint: [],
   BoundedText: [],
+  RetryAfter: [],
   SecretFile: [],
   archives: [],
   telemetry: ["Settings"],
@@ -20,24 +21,24 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   postgres: [],
   jobs: ["Settings", "CrashPoint", "telemetry"],
   store: ["domain", "CrashPoint", "telemetry", "migrations"],
-  esi: ["domain", "Settings", "CrashPoint", "BoundedText", "telemetry", "jobs", "store"],
-  upstreams: ["domain", "Settings", "BoundedText", "store"],
+  esi: ["domain", "Settings", "CrashPoint", "BoundedText", "RetryAfter", "telemetry", "jobs", "store"],
+  upstreams: ["domain", "Settings", "BoundedText", "RetryAfter", "store"],
   // What the game is made of: CCP's static data.
-  "static-data": ["domain", "Settings", "BoundedText", "telemetry", "jobs", "store", "esi"],
+  "static-data": ["domain", "Settings", "BoundedText", "RetryAfter", "telemetry", "jobs", "store", "esi"],
   // What things cost.
   prices: ["domain", "Settings", "BoundedText", "telemetry", "jobs", "store", "esi", "upstreams"],
   // Who is who: characters, corporations and alliances.
   entities: ["jobs", "store", "esi"],
   // Who maps the wormholes.
-  "map-activity": ["domain", "Settings", "BoundedText", "jobs", "store"],
+  "map-activity": ["domain", "Settings", "BoundedText", "RetryAfter", "jobs", "store"],
   // What everybody killed and lost.
   statistics: ["Settings", "telemetry", "store"],
   // Pilots who sign in, and what EVE's SSO lets us ask for them.
-  accounts: ["Settings", "SecretFile", "jobs", "store"],
+  accounts: ["Settings", "RetryAfter", "SecretFile", "jobs", "store"],
   // What ESI tells of these pilots' characters.
   "character-data": ["Settings", "jobs", "store", "esi", "accounts"],
   // What brings to their devices what they are told.
-  notifications: ["Settings", "BoundedText", "jobs", "store"],
+  notifications: ["Settings", "BoundedText", "RetryAfter", "jobs", "store"],
   // The walk, from hearsay to whoever listens.
   intake: ["domain", "Settings", "CrashPoint", "telemetry", "jobs", "store", "esi", "static-data", "prices"],
   // What ESI lists for pilots joins it at its beginning.
@@ -54,10 +55,10 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "prices",
     "intake"
   ],
-  feeds: ["domain", "Settings", "CrashPoint", "BoundedText", "telemetry", "store", "upstreams", "intake"],
+  feeds: ["domain", "Settings", "CrashPoint", "BoundedText", "RetryAfter", "telemetry", "store", "upstreams", "intake"],
   broadcast: ["domain", "CrashPoint", "telemetry", "store", "static-data"],
   // Those who are told of killmails where they are, not here.
-  webhooks: ["domain", "Settings", "CrashPoint", "telemetry", "jobs", "store", "accounts", "static-data"],
+  webhooks: ["domain", "Settings", "RetryAfter", "CrashPoint", "telemetry", "jobs", "store", "accounts", "static-data"],
   api: [
     "domain",
     "Settings",

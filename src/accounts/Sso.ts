@@ -5,6 +5,7 @@
 import { Context, Effect, Layer, Option, Redacted, Schema } from "effect"
 import type { JWTPayload, JWTVerifyGetKey } from "jose"
 import type { AuthorizationServer } from "oauth4webapi"
+import { retryAfterMillis } from "../RetryAfter.ts"
 import { isLoopback, Settings, userAgentFor } from "../Settings.ts"
 import { scopes } from "./Scopes.ts"
 
@@ -248,8 +249,9 @@ const readingAnswers = (laterMillis: number) => {
       catch: (thrown) => {
         const { cause, code, error, response = cause } = thrown as OAuthProblem
         const { headers, status } = response instanceof Response ? response : { headers: new Headers(), status: 0 }
-        const seconds = Number(headers.get("retry-after"))
-        if (status === 429) return unavailable("it answered 429", seconds > 0 ? seconds * 1000 : laterMillis)
+        if (status === 429) {
+          return unavailable("it answered 429", retryAfterMillis(Object.fromEntries(headers)) || laterMillis)
+        }
         // EVE's SSO once said invalid_token where it means invalid_grant.
         if (typeof error === "string" && status < 500) {
           return new SsoRefused({ error: error === "invalid_token" ? "invalid_grant" : error.slice(0, 100) })

@@ -7,11 +7,12 @@ import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/h
 import type { SqlError } from "effect/sql"
 import { boundedText } from "../BoundedText.ts"
 import { crashPoint } from "../CrashPoint.ts"
+import { retryAfterMillis } from "../RetryAfter.ts"
 import { Settings, userAgentFor } from "../Settings.ts"
 import { isOfPilot, RateLimits, type Reservation } from "../store/RateLimits.ts"
 import { type EsiAnswer, problemOf } from "./EsiAnswer.ts"
 import { EsiError, EsiPaused, EsiUnavailable } from "./EsiError.ts"
-import { readErrorReset, readErrorsLeft, readRetryAfter, readTokens, tokensFor } from "./EsiHeaders.ts"
+import { readErrorReset, readErrorsLeft, readTokens, tokensFor } from "./EsiHeaders.ts"
 import { countRateLimitHit, countRequest, setPaused, setTokensRemaining } from "./EsiMetrics.ts"
 
 /** The pilot in whose name something is asked. ESI counts each of them apart. */
@@ -136,7 +137,7 @@ export class EsiClient extends Context.Service<EsiClient, {
           }
           if (status === 429) {
             yield* countRateLimitHit("429")
-            const retryAfter = readRetryAfter(headers, yield* Clock.currentTimeMillis) ?? defaultPause
+            const retryAfter = retryAfterMillis(headers, yield* Clock.currentTimeMillis) ?? defaultPause
             const refused = tokens === undefined ? ticket.refusedAs : bucket
             paused = yield* pause(refused, retryAfter, `ESI answered 429 to ${request.route}.`)
           }

@@ -62,15 +62,6 @@ const serverNow = (headers: Headers, nowMillis: number): number => {
   return Number.isNaN(date) ? nowMillis : date
 }
 
-/** Milliseconds to wait: `Retry-After` in seconds or as an HTTP date. */
-export const readRetryAfter = (headers: Headers, nowMillis: number): number | undefined => {
-  const text = headers["retry-after"]
-  const seconds = amount(text)
-  if (seconds !== undefined) return Math.min(seconds * 1000, longestMillis)
-  const date = Date.parse(text ?? "")
-  return Number.isNaN(date) ? undefined : Math.min(Math.max(date - serverNow(headers, nowMillis), 0), longestMillis)
-}
-
 /** Milliseconds during which asking again is forbidden: `max-age` minus `Age`, else `Expires` minus `Date`. */
 export const readFreshness = (headers: Headers, nowMillis: number): number | undefined => {
   const maxAge = amount(/(?:^|[,\s])max-age=([\d.]+)/i.exec(headers["cache-control"] ?? "")?.[1])

@@ -8,11 +8,12 @@ import type { IncomingMessage } from "node:http"
 import { WebSocket } from "ws"
 import { Id, KillmailHash } from "../domain/Killmail.ts"
 import type { Heard } from "../intake/Hearing.ts"
+import { retryAfterMillis } from "../RetryAfter.ts"
 import { Settings, userAgentFor } from "../Settings.ts"
 import { RateLimits } from "../store/RateLimits.ts"
 import { countFeedRequest } from "../telemetry/Metrics.ts"
 import type { Actor, Source } from "./Feed.ts"
-import { type Budget, FeedUnavailable, retryAfterMillis, waitForTurn } from "./Upstream.ts"
+import { type Budget, FeedUnavailable, waitForTurn } from "./Upstream.ts"
 
 const name = "evekill_ws"
 const budget: Budget = { bucket: name, limit: 1, windowMillis: 1000 }
@@ -104,10 +105,7 @@ const connect = Effect.fnUntraced(function*(url: URL) {
   )
 
   const refused = (response: IncomingMessage) => {
-    const millis = Option.getOrElse(
-      retryAfterMillis(response.headers["retry-after"]),
-      () => refusedMillis / settings.scheduleSpeed
-    )
+    const millis = retryAfterMillis(response.headers) ?? refusedMillis / settings.scheduleSpeed
     const reason = `EVE-KILL's socket answered ${response.statusCode}`
     run(Effect.andThen(limits.pause({ bucket: name, millis, reason }), countFeedRequest(name, "refused")))
     end(`answered ${response.statusCode}`)

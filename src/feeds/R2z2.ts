@@ -131,8 +131,7 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
   /** 403 and 429 ban the address: nothing more is asked, by any replica, until the pause ends. */
   const refused = Effect.fnUntraced(function*({ retryAfter, status }: Answer) {
     const unsaid = Math.min(refusedMillisMax, refusedMillis * 2 ** refusals) / settings.scheduleSpeed
-    const said = Option.filter(retryAfter, (millis) => millis > 0)
-    const millis = Math.min(refusedMillisMax, Option.getOrElse(said, () => unsaid))
+    const millis = Math.min(refusedMillisMax, retryAfter || unsaid)
     refusals++
     yield* countFeedRequest(name, "refused")
     yield* limits.pause({ bucket: name, millis, reason: `R2Z2 answered ${status}` })

@@ -61,7 +61,7 @@ const listen = Effect.fnUntraced(function*(actor: Actor) {
     const answer = yield* ask(budget, url, deadlineMillis)
     if (answer.status === 429 || answer.status === 403) {
       yield* countFeedRequest(name, "refused")
-      const millis = Option.getOrElse(answer.retryAfter, () => refusedMillis)
+      const millis = answer.retryAfter ?? refusedMillis
       yield* limits.pause({ bucket: name, millis, reason: `RedisQ answered ${answer.status}` })
       continue
     }

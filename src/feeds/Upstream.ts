@@ -1,8 +1,9 @@
 /** One GET to a feed's server: whole text within a deadline, under our name, gated by a budget that all replicas share. */
-import { Effect, Option, Schema, Tracer } from "effect"
+import { Effect, Schema, Tracer } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { boundedText } from "../BoundedText.ts"
 import { crashPoint } from "../CrashPoint.ts"
+import { retryAfterMillis } from "../RetryAfter.ts"
 import { Settings, userAgentFor } from "../Settings.ts"
 import { RateLimits } from "../store/RateLimits.ts"
 
@@ -15,7 +16,7 @@ export interface Answer {
   readonly status: number
   readonly text: string
   /** Milliseconds that the server asks us to wait, where it says so. */
-  readonly retryAfter: Option.Option<number>
+  readonly retryAfter: number | undefined
 }
 
 /** Requests of one upstream: so many in so many milliseconds, over all replicas. */
@@ -51,7 +52,7 @@ export const ask = Effect.fnUntraced(function*(budget: Budget, url: URL, deadlin
       Effect.map(boundedText(response), (text): Answer => ({
         status: response.status,
         text,
-        retryAfter: retryAfterMillis(response.headers["retry-after"])
+        retryAfter: retryAfterMillis(response.headers)
       }))
     ),
     Effect.provideService(Tracer.DisablePropagation, true),
@@ -66,11 +67,3 @@ export const ask = Effect.fnUntraced(function*(budget: Budget, url: URL, deadlin
     )
   )
 })
-
-/** RFC 9110: seconds, or a date. */
-export const retryAfterMillis = (header: string | undefined): Option.Option<number> => {
-  if (header === undefined) return Option.none()
-  const seconds = Number(header)
-  const millis = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(header) - Date.now()
-  return Number.isFinite(millis) && millis >= 0 ? Option.some(millis) : Option.none()
-}

@@ -6,6 +6,7 @@ import { Effect, Option, Redacted, Schema, Tracer } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { boundedText } from "../BoundedText.ts"
 import type { MapActivity } from "../domain/MapActivity.ts"
+import { retryAfterMillis } from "../RetryAfter.ts"
 import { Settings, userAgentFor } from "../Settings.ts"
 
 /** The key does not fit, there is no such map, or the API is switched off. */
@@ -71,10 +72,7 @@ const ask = Effect.fnUntraced(
       Effect.timeoutOrElse({ duration: deadlineMillis, orElse: () => Effect.fail(unavailable("it did not answer")) }),
       Effect.catchTag(["HttpClientError", "AnswerTooLarge"], ({ message }) => Effect.fail(unavailable(message)))
     )
-    if (status === 429) {
-      const seconds = Number(headers["retry-after"])
-      return yield* unavailable("it answered 429", seconds > 0 ? seconds * 1000 : undefined)
-    }
+    if (status === 429) return yield* unavailable("it answered 429", retryAfterMillis(headers) || undefined)
     if (status >= 400 && status < 500) {
       return yield* new WandererRefused({
         message:

@@ -3,6 +3,7 @@ import { Context, Effect, Layer, Metric, Option, Redacted, Schema } from "effect
 import { HttpClient, HttpClientRequest } from "effect/http"
 import type { SqlError } from "effect/sql"
 import { boundedText } from "../BoundedText.ts"
+import { retryAfterMillis } from "../RetryAfter.ts"
 import { type ServiceAccount, Settings, userAgentFor } from "../Settings.ts"
 import { RateLimits } from "../store/RateLimits.ts"
 import { makeGoogleToken } from "./GoogleToken.ts"
@@ -110,8 +111,7 @@ export class Fcm extends Context.Service<Fcm, {
           const why = `Google answered ${status}: ${codeOf(text)}.`
           if (isGone(status, text)) return yield* new DeviceGone({ message: why })
           if (status === 429 || status >= 500) {
-            const seconds = Number(headers["retry-after"] ?? Number.NaN)
-            return yield* pause(seconds >= 0 ? seconds * 1000 : laterMillis, why)
+            return yield* pause(retryAfterMillis(headers) ?? laterMillis, why)
           }
           return yield* new PushRefused({ message: why })
         }, (self) =>

@@ -4,6 +4,7 @@ import { HttpClient, HttpClientRequest } from "effect/http"
 import { mkdir, open, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { boundedText } from "../BoundedText.ts"
+import { retryAfterMillis } from "../RetryAfter.ts"
 import { Settings, userAgentFor } from "../Settings.ts"
 
 /** Nothing could be had now: no answer, another status than 200, an answer that breaks off, no room for it. */
@@ -91,11 +92,11 @@ const get = Effect.fnUntraced(function*(url: URL) {
     Effect.catchTag("HttpClientError", ({ message }) => Effect.fail(unavailable(url, message)))
   )
   if (response.status === 200) return response
-  const seconds = Number(response.headers["retry-after"])
+  const retryAfter = retryAfterMillis(response.headers)
   return yield* unavailable(
     url,
     `the server answered ${response.status}`,
-    seconds >= 0 ? { retryAfter: seconds * 1000 } : {}
+    retryAfter === undefined ? {} : { retryAfter }
   )
 })
 

@@ -3,11 +3,12 @@
  * What fails for no good reason is asked for twice again.
  */
 import { Effect, Option, Schedule, Schema, type Scope, Tracer } from "effect"
-import { HttpClient, type HttpClientError, HttpClientRequest } from "effect/http"
+import { HttpClient, type HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import type { SqlError } from "effect/sql"
 import { promisify } from "node:util"
 import { gunzip } from "node:zlib"
 import { type AnswerTooLarge, boundedBytes } from "../BoundedText.ts"
+import { retryAfterMillis } from "../RetryAfter.ts"
 import { Settings, userAgentFor } from "../Settings.ts"
 import { RateLimits } from "../store/RateLimits.ts"
 
@@ -90,9 +91,8 @@ export const makePoliteClient = Effect.fnUntraced(function*(upstream: Upstream) 
     }
   })
 
-  const refused = Effect.fnUntraced(function*(status: number, retryAfter: string | undefined) {
-    const seconds = Number(retryAfter)
-    const waitMillis = seconds > 0 ? seconds * 1000 : refusedMillis / settings.scheduleSpeed
+  const refused = Effect.fnUntraced(function*({ headers, status }: HttpClientResponse.HttpClientResponse) {
+    const waitMillis = retryAfterMillis(headers) || refusedMillis / settings.scheduleSpeed
     const message = `${name} answered ${status}.`
     yield* limits.pause({ bucket: budget.bucket, millis: waitMillis, reason: message })
     return yield* new UpstreamPaused({ waitMillis, message })
@@ -117,7 +117,7 @@ export const makePoliteClient = Effect.fnUntraced(function*(upstream: Upstream) 
       if (response.status === 404) return "absent"
       if (response.status === 304) return "unchanged"
       if (response.status === 403 || response.status === 429) {
-        return yield* refused(response.status, response.headers["retry-after"])
+        return yield* refused(response)
       }
       if (response.status !== 200) return yield* unavailable(path, `it answered ${response.status}.`)
       const sent = yield* boundedBytes(response, mostBytes)

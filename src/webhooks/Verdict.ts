@@ -1,4 +1,5 @@
 /** What a receiver's answer means for what was sent to it. Pure. */
+import { retryAfterMillis } from "../RetryAfter.ts"
 import type { WebhookFormat } from "../store/Webhooks.ts"
 import type { WebhookAnswer } from "./WebhookClient.ts"
 
@@ -46,13 +47,7 @@ export const pauseAfter = ({ headers }: WebhookAnswer): number =>
 
 const waitOf = ({ headers, text }: WebhookAnswer): number => {
   const told = Number(bodyOf(text)?.retry_after)
-  if (told >= 0) return bounded(told * 1000, defaultWait)
-  const header = String(headers["retry-after"] ?? "")
-  const isSeconds = /^[\d.]+$/.test(header)
-  return bounded(
-    isSeconds ? Number(header) * 1000 : Date.parse(header) - Date.parse(String(headers["date"])),
-    defaultWait
-  )
+  return bounded(told >= 0 ? told * 1000 : retryAfterMillis(headers) ?? defaultWait, defaultWait)
 }
 
 /** Discord's limit of all that an address sends, not of one webhook. */

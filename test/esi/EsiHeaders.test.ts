@@ -5,7 +5,6 @@ import {
   readErrorReset,
   readErrorsLeft,
   readFreshness,
-  readRetryAfter,
   readTokens,
   tokensFor
 } from "../../src/esi/EsiHeaders.ts"
@@ -63,15 +62,6 @@ describe("the headers of an answer", () => {
     assert.strictEqual(readErrorsLeft({ "x-esi-error-limit-remain": "19" }), 19)
     assert.strictEqual(readErrorReset({ "x-esi-error-limit-reset": "42" }), 42_000)
     assert.isUndefined(readErrorReset({ "x-esi-error-limit-reset": "soon" }))
-  })
-
-  it("tell how long to wait, in seconds or by a date that the server's clock explains", () => {
-    const date = "Sat, 21 Nov 2026 11:00:00 GMT"
-    assert.strictEqual(readRetryAfter({ "retry-after": "7" }, 0), 7000)
-    assert.strictEqual(readRetryAfter({ "retry-after": "Sat, 21 Nov 2026 11:00:09 GMT", date }, 0), 9000)
-    assert.strictEqual(readRetryAfter({ "retry-after": "Sat, 21 Nov 2026 10:00:00 GMT", date }, 0), 0)
-    assert.isUndefined(readRetryAfter({}, 0))
-    assert.isUndefined(readRetryAfter({ "retry-after": "later" }, 0))
   })
 
   it("tell how long an answer is fresh: max-age less Age, else Expires", () => {

@@ -135,8 +135,8 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "Retry-After in milliseconds",
     breaks: "asks on during a ban, which prolongs it",
-    file: "src/feeds/Upstream.ts",
-    changes: [["Number.isFinite(seconds) ? seconds * 1000 :", "Number.isFinite(seconds) ? seconds :"]],
+    file: "src/RetryAfter.ts",
+    changes: [["Math.min(seconds * 1000, longestMillis)", "Math.min(seconds, longestMillis)"]],
     caughtBy: ["test/feeds/R2z2.test.ts", "asks nothing for as long as a refusal says"]
   },
 
@@ -608,8 +608,8 @@ export const bugs: ReadonlyArray<Bug> = [
     breaks: "asks on after a 429, until CCP bans the address",
     file: "src/esi/EsiClient.ts",
     changes: [[
-      "readRetryAfter(headers, yield* Clock.currentTimeMillis) ?? defaultPause",
-      "Math.min(defaultPause, readRetryAfter(headers, yield* Clock.currentTimeMillis) ?? 1000)"
+      "retryAfterMillis(headers, yield* Clock.currentTimeMillis) ?? defaultPause",
+      "Math.min(defaultPause, retryAfterMillis(headers, yield* Clock.currentTimeMillis) ?? 1000)"
     ]],
     caughtBy: ["test/esi/EsiClient.test.ts", "stops every replica and costs no attempt"]
   },
