@@ -2,7 +2,8 @@
  * Days of history as jobs, and how far they are: they go into the queue, and this process takes its part in them, beside a
  * daemon's or alone; so it may be stopped and begun again at any time, and nothing is done twice.
  */
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Schedule } from "effect"
+import type { SqlError } from "effect/sql"
 import { DatabaseUrl } from "../Daemon.ts"
 import type { Range } from "../history/Days.ts"
 import { ImportDay } from "../history/ImportDay.ts"
@@ -10,6 +11,7 @@ import { mostThreads } from "../history/Importer.ts"
 import * as Jobs from "../Jobs.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import * as Lives from "../jobs/Lives.ts"
+import { isPassing } from "../store/Database.ts"
 import { Imports, type ImportState } from "../store/Imports.ts"
 import { print } from "./Output.ts"
 import { type Advance, makeProgress } from "./Progress.ts"
@@ -47,57 +49,72 @@ export interface BackfillOutcome {
 }
 
 /** Ends when all days were tried, and ESI was asked for all that it is needed for. */
-export const backfillDays = Effect.fnUntraced(
-  function*({ days, range, source, unchanged, unusable }: Due, silent: boolean) {
-    const beginning = performance.now()
-    yield* Effect.forEach(unusable, (sentence) => Effect.logWarning(sentence))
-    const queue = yield* JobQueue
-    const imports = yield* Imports
-    const asksEsi = source !== "everef"
-    const before = new Map(
-      (yield* imports.states(source, range.first, range.last)).map((state) => [state.day, state.began])
+export const backfillDays = Effect.fnUntraced(function*(due: Due, silent: boolean) {
+  const { range, source, unusable } = due
+  const beginning = performance.now()
+  yield* Effect.forEach(unusable, (sentence) => Effect.logWarning(sentence))
+  const queue = yield* JobQueue
+  const imports = yield* Imports
+  const asksEsi = source !== "everef"
+  const states = imports.states(source, range.first, range.last)
+  const before = new Map((yield* states).map(({ began, day }) => [day, began]))
+  const days = due.days.toSorted((a, b) => a.day < b.day ? -1 : 1)
+  const keys = days.map((day) => ImportDay.key(day)!)
+  yield* queue.addAll(ImportDay, days, { atOnce: mostThreads })
+  yield* takePart(asksEsi)
+  const report = yield* makeProgress(silent)
+
+  const look = Effect.gen(function*() {
+    const waiting = (yield* queue.present(keys)).size
+    const begun = (yield* states).filter(({ began, day }) => began !== before.get(day))
+    const left = asksEsi && waiting === 0 ? yield* imports.asked(source) : 0
+    return { waiting, begun, left }
+  })
+
+  let asked = 0
+  for (;;) {
+    const { begun, left, waiting } = yield* throughRestarts(look)
+    asked = Math.max(asked, left)
+    yield* report(
+      waiting > 0 || asked === 0
+        ? advanceOf(keys.length - waiting, keys.length, begun)
+        : { what: "ESI", done: asked - left, total: asked, unit: "killmails" }
     )
-    const jobs = days.toSorted((a, b) => a.day < b.day ? -1 : 1)
-    const keys = jobs.map((job) => ImportDay.key(job)!)
-    yield* queue.addAll(ImportDay, jobs, { atOnce: mostThreads })
-    yield* takePart(asksEsi)
-    const report = yield* makeProgress(silent)
-    let asked = 0
-    for (;;) {
-      const waiting = yield* queue.present(keys)
-      const states = yield* imports.states(source, range.first, range.last)
-      const begun = states.filter(({ began, day }) => began !== before.get(day))
-      const left = asksEsi && waiting.size === 0 ? yield* imports.asked(source) : 0
-      asked = Math.max(asked, left)
-      yield* report(
-        waiting.size > 0 || asked === 0
-          ? advanceOf(keys.length - waiting.size, keys.length, begun)
-          : { what: "ESI", done: asked - left, total: asked, unit: "killmails" }
-      )
-      if (waiting.size === 0 && left === 0) {
-        const failed = (yield* queue.failures(ImportDay.name, keys)).map(({ error }) => error)
-        const failures = [...failed, ...unusable]
-        const read = begun.filter(({ ended }) => ended)
-        const whole = read.filter(({ error }) => error === null).length
-        const since = begun.map(({ began }) => began).toSorted()[0]
-        const refusals = asksEsi && since !== undefined ? yield* imports.refusals(source, since) : []
-        const sum = (pick: (state: ImportState) => number) => read.reduce((total, state) => total + pick(state), 0)
-        return {
-          imported: whole,
-          unchanged: unchanged + keys.length - failed.length - whole,
-          failed: failures.length,
-          killmails: sum(({ killmails }) => killmails),
-          stored: sum(({ stored }) => stored),
-          asked: sum(({ asked }) => asked),
-          refused: sum(({ refused }) => refused) + refusals.length,
-          seconds: Math.round((performance.now() - beginning) / 100) / 10,
-          failures
-        } satisfies BackfillOutcome as BackfillOutcome
-      }
-      yield* Effect.sleep(lookMillis(left))
+    if (waiting === 0 && left === 0) {
+      const failed = (yield* queue.failures(ImportDay.name, keys)).map(({ error }) => error)
+      const since = begun.map(({ began }) => began).toSorted()[0]
+      const refusals = asksEsi && since !== undefined ? yield* imports.refusals(source, since) : []
+      const read = sumOf(begun.filter(({ ended }) => ended))
+      return {
+        ...read,
+        unchanged: due.unchanged + keys.length - failed.length - read.imported,
+        failed: failed.length + unusable.length,
+        refused: read.refused + refusals.length,
+        seconds: Math.round((performance.now() - beginning) / 100) / 10,
+        failures: [...failed, ...unusable]
+      } satisfies BackfillOutcome as BackfillOutcome
     }
+    yield* Effect.sleep(lookMillis(left))
   }
-)
+})
+
+/** While Postgres starts again, which the jobs survive, the looks at them go on, too. */
+export const throughRestarts = <A, R>(look: Effect.Effect<A, SqlError.SqlError, R>) =>
+  Effect.retry(look, {
+    while: isPassing,
+    schedule: Schedule.spaced("1 second").pipe(Schedule.upTo({ duration: "2 minutes" }))
+  })
+
+const sumOf = (read: ReadonlyArray<ImportState>) => {
+  const sum = (pick: (state: ImportState) => number) => read.reduce((total, state) => total + pick(state), 0)
+  return {
+    imported: sum(({ error }) => error === null ? 1 : 0),
+    killmails: sum(({ killmails }) => killmails),
+    stored: sum(({ stored }) => stored),
+    asked: sum(({ asked }) => asked),
+    refused: sum(({ refused }) => refused)
+  }
+}
 
 /** How many killmails there will be is guessed from the days that were read; those under way count in part. */
 const advanceOf = (ended: number, total: number, begun: ReadonlyArray<ImportState>): Advance => {

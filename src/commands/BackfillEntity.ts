@@ -10,7 +10,7 @@ import { FeedStore } from "../store/FeedStore.ts"
 import { Imports } from "../store/Imports.ts"
 import { patiently, type UpstreamError } from "../upstreams/PoliteClient.ts"
 import { type Entry, mostPages, type Question, ZkbApi } from "../upstreams/ZkbApi.ts"
-import { lookMillis, takePart } from "./BackfillDays.ts"
+import { lookMillis, takePart, throughRestarts } from "./BackfillDays.ts"
 import { print } from "./Output.ts"
 import { makeProgress } from "./Progress.ts"
 import { refuse } from "./Refusal.ts"
@@ -49,7 +49,7 @@ export const backfillEntity = Effect.fnUntraced(function*(question: Question, ra
   yield* takePart(true)
   yield* readAll(question, range, hear)
   for (;;) {
-    const left = yield* imports.asked(source)
+    const left = yield* throughRestarts(imports.asked(source))
     if (left === 0) break
     yield* report({ what: "queue", done: Math.max(0, added - left), total: Math.max(added, left), unit: "killmails" })
     yield* Effect.sleep(lookMillis(left))

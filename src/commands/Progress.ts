@@ -44,15 +44,17 @@ const describe = ({ done, total, unit }: Advance, seconds: number) => {
     bar: share === undefined ? "" : `[${"#".repeat(filled)}${".".repeat(width - filled)}]`,
     text: [
       ...(share === undefined ? [] : [`${Math.floor(100 * share)} %`]),
-      total === undefined ? amount(done, unit) : `${amount(done, unit)} of ${amount(total, unit)}`,
+      total === undefined ? amount(done, unit) : `${number(done, unit)} of ${amount(total, unit)}`,
       ...(rate === undefined ? [] : [`${amount(rate, unit)}/s`]),
       ...(rate === undefined || total === undefined || rate === 0 ? [] : [`${timeText((total - done) / rate)} left`])
     ].join(", ")
   }
 }
 
-const amount = (value: number, unit: string): string =>
-  unit === "bytes" ? `${(value / 1e6).toFixed(1)} MB` : `${Number(value.toFixed(1))} ${unit}`
+const number = (value: number, unit: string): string =>
+  String(Number((unit === "bytes" ? value / 1e6 : value).toFixed(1)))
+
+const amount = (value: number, unit: string): string => `${number(value, unit)} ${unit === "bytes" ? "MB" : unit}`
 
 const timeText = (seconds: number): string =>
   seconds < 100

@@ -215,10 +215,13 @@ export const renewEpoch = Effect.gen(function*() {
   yield* sql`update epoch set id = gen_random_uuid(), since = now()`
 })
 
-/** The five characters of SQLSTATE, where the server gave them. */
+/** The five characters of SQLSTATE, where the server gave them; what a socket says (ECONNREFUSED, EPIPE) is none. */
 export const sqlState = (error: SqlError.SqlError): string | undefined => {
   const cause = error.reason.cause
-  return Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? cause.code : undefined
+  return Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) &&
+      /^(?=.*\d)[\dA-Z]{5}$/.test(cause.code)
+    ? cause.code
+    : undefined
 }
 
 /** The connection is gone or going: SQLSTATE class 08, 57P01 to 57P03, or the socket. Never a bad row. */

@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto"
 import * as Database from "../../src/store/Database.ts"
 import { monthsAhead } from "../../src/store/Maintenance.ts"
 import { hasPublicRole } from "../../src/store/PublicRole.ts"
+import { freePort } from "../support/FreePort.ts"
 import { withStores } from "../support/Stores.ts"
 import { TestDatabase } from "../support/TestDatabase.ts"
 
@@ -19,6 +20,19 @@ const migrateOn = (url: string) => {
 /** The SQLSTATE with which it failed. */
 const stateOf = <A, R>(effect: Effect.Effect<A, SqlError.SqlError, R>) =>
   Effect.map(Effect.flip(effect), (error) => Database.sqlState(error))
+
+describe("an error of a Postgres that is away", () => {
+  it.live("passes, and is none of the server's", () =>
+    Effect.gen(function*() {
+      const url = Redacted.make(`postgres://nobody@127.0.0.1:${yield* freePort}/nowhere`)
+      const question = Effect.flatMap(SqlClient.SqlClient, (sql) => sql`select 1`)
+      const error = yield* Effect.flip(Effect.provide(question, Database.layer(url)))
+      assert.deepStrictEqual(
+        [Database.causeText(error).slice(0, 20), Database.sqlState(error), Database.isPassing(error)],
+        ["connect ECONNREFUSED", undefined, true]
+      )
+    }))
+})
 
 describe("the pool for clients", () => {
   it.live("reads only, and stops a statement that takes too long", () =>
