@@ -14,8 +14,9 @@ const Shown = Schema.Struct({
   next_sync_at: Schema.String.annotate({ description: "Not before then: ESI says how long an answer holds" })
 }).annotate({ identifier: "CharacterData" })
 
-const Change = Schema.Struct({
+export const CharacterChange = Schema.Struct({
   id: Schema.Int,
+  character_id: Schema.Int,
   kind,
   change: Schema.String.annotate({ description: "Such as skill_done or order_filled" }),
   at: Schema.String.annotate({ description: "When it happened, as far as ESI tells; else when it was noticed" }),
@@ -54,7 +55,7 @@ export class CharacterDataApi extends HttpApiGroup.make("characterData")
           ).annotate({ description: "The `next_cursor` of the page before" })
         )
       },
-      success: listOf(Change),
+      success: listOf(CharacterChange),
       error: [NotFound, Unavailable]
     }).annotateMerge(summary("What changed in all of it within 180 days, newest first"))
   )

@@ -44,7 +44,9 @@ export const CharacterDataHandlers = HttpApiBuilder.group(
         // Whose it is not is told so, rather than that nothing changed.
         yield* found(id, kind ?? "skills")
         // One more tells whether there is another page.
-        const rows = yield* unavailable(store.changes(userId, id, { kind, before: cursor, limit: limit + 1 }))
+        const rows = yield* unavailable(
+          store.changes(userId, { characterId: id, kind, before: cursor, limit: limit + 1 })
+        )
         const data = rows.slice(0, limit)
         return { data: data.map(shownChange), next_cursor: rows.length > limit ? String(data.at(-1)!.id) : null }
       })
@@ -61,7 +63,7 @@ export const shownData = ({ changed_at, data, due_at, synced_at }: ShownData) =>
   next_sync_at: due_at.toISOString()
 })
 
-const shownChange = ({ at, noticed_at, ...row }: NotedChange) => ({
+export const shownChange = ({ at, noticed_at, ...row }: NotedChange) => ({
   ...row,
   at: at.toISOString(),
   noticed_at: noticed_at.toISOString()

@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Conflict, NotFound, SignedIn, Unavailable } from "./ApiErrors.ts"
 import { DeviceType, PushToken } from "./AuthApi.ts"
+import { CharacterChange } from "./CharacterDataApi.ts"
 import { Alert, Notification } from "./NotificationsApi.ts"
 import { KillmailList } from "./OwnKillmailsApi.ts"
 import { Chosen } from "./SettingsApi.ts"
@@ -54,6 +55,7 @@ const Export = Schema.Struct({
   character_data: Schema.Array(
     Schema.Struct({ character_id: Schema.Int, kind: Schema.String, synced_at: OptionalTime, data: Schema.Json })
   ),
+  character_changes: Schema.Array(CharacterChange),
   notifications: Schema.Array(Notification),
   alerts: Schema.Array(Alert),
   webhooks: Schema.Array(Webhook),
@@ -72,7 +74,7 @@ export class MeApi extends HttpApiGroup.make("me")
     HttpApiEndpoint.get("me", "/", { success: Me, error: Unavailable })
       .annotateMerge(OpenApi.annotations({ summary: "Who is signed in, with which characters" })),
     HttpApiEndpoint.get("export", "/export", { success: Export, error: Unavailable })
-      .annotateMerge(OpenApi.annotations({ summary: "All that is kept of the user, but for secrets" })),
+      .annotateMerge(OpenApi.annotations({ summary: "What is kept of the user, but for secrets" })),
     HttpApiEndpoint.delete("leave", "/", { success: Left, error: Unavailable })
       .annotateMerge(OpenApi.annotations({ summary: "Removes the user and all that is theirs, at once and for good" })),
     HttpApiEndpoint.delete("removeCharacter", "/characters/:id", {

@@ -14,6 +14,7 @@ import { UserSettings } from "../store/UserSettings.ts"
 import { Webhooks } from "../store/Webhooks.ts"
 import { Api } from "./Api.ts"
 import { Conflict, CurrentVisitor, NotFound } from "./ApiErrors.ts"
+import { shownChange } from "./CharacterDataHandlers.ts"
 import { shownAlert, shownNotification } from "./NotificationsHandlers.ts"
 import { shownList } from "./OwnKillmailsHandlers.ts"
 import { ownOrigin } from "./OwnOrigin.ts"
@@ -77,6 +78,9 @@ export const MeHandlers = HttpApiBuilder.group(
             synced_at: row.synced_at?.toISOString() ?? null,
             data: row.data
           })),
+          character_changes: (yield* unavailable(characterData.changes(userId, { limit: mostExported }))).map(
+            shownChange
+          ),
           notifications: (yield* unavailable(notifications.list(userId, all))).map(shownNotification),
           alerts: (yield* unavailable(alerts.list(userId))).map(shownAlert),
           webhooks: (yield* unavailable(webhooks.list(userId))).map(shownWebhook),
@@ -131,7 +135,7 @@ export const MeHandlers = HttpApiBuilder.group(
   })
 )
 
-/** Notifications, newest first, in an export. */
+/** Changes, and notifications, in an export: the newest. */
 const mostExported = 10_000
 
 const lastOne = new Conflict({

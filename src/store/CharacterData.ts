@@ -39,6 +39,7 @@ export interface Change {
 
 export interface NotedChange extends Omit<Change, "subject" | "at"> {
   readonly id: number
+  readonly character_id: number
   readonly kind: CharacterDataKind
   readonly at: Date
   readonly noticed_at: Date
@@ -87,11 +88,15 @@ export class CharacterData extends Context.Service<CharacterData, {
     characterId: number,
     kind: CharacterDataKind
   ) => Effect.Effect<Option.Option<ShownData>, SqlError.SqlError>
-  /** Of one of the user's characters, newest first, before the one with the id `before`. */
+  /** Of the user's characters, or of one, newest first, before the one with the id `before`. */
   readonly changes: (
     userId: string,
-    characterId: number,
-    page: { readonly kind: CharacterDataKind | undefined; readonly before: number | undefined; readonly limit: number }
+    page: {
+      readonly characterId?: number | undefined
+      readonly kind?: CharacterDataKind | undefined
+      readonly before?: number | undefined
+      readonly limit: number
+    }
   ) => Effect.Effect<ReadonlyArray<NotedChange>, SqlError.SqlError>
   /** Of all of the user's characters, for an export. */
   readonly all: (
@@ -190,13 +195,18 @@ export class CharacterData extends Context.Service<CharacterData, {
           ([row]) => Option.fromNullishOr(row)
         )
 
-      const changes: CharacterData["Service"]["changes"] = (userId, characterId, { before, kind, limit }) =>
+      const changes: CharacterData["Service"]["changes"] = (userId, { before, characterId, kind, limit }) =>
         sql<NotedChange>`
-          select id::float8, kind, change, at, data, noticed_at
+          select id::float8, character_id::float8, kind, change, at, data, noticed_at
           from character_changes join user_characters using (character_id)
-          where character_id = ${BigInt(characterId)} and user_id = ${userId}::uuid
-            and (${kind ?? null}::text is null or kind = ${kind ?? null})
-            and (${before ?? null}::bigint is null or id < ${before ?? null}::bigint)
+          where ${
+          sql.and([
+            sql`user_id = ${userId}::uuid`,
+            ...(characterId === undefined ? [] : [sql`character_id = ${BigInt(characterId)}`]),
+            ...(kind === undefined ? [] : [sql`kind = ${kind}`]),
+            ...(before === undefined ? [] : [sql`id < ${before}::bigint`])
+          ])
+        }
           order by id desc
           limit ${limit}`
 

@@ -356,7 +356,7 @@ layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("whoever lea
       const second = nextPilot()
       yield* signInWith(browser, url, second, "?add=true")
       const exported = yield* browser.go(`${url}/api/v1/me/export`)
-      const all = "user settings sessions character_data notifications alerts webhooks killmail_lists"
+      const all = "user settings sessions character_data character_changes notifications alerts webhooks killmail_lists"
       assert.sameMembers(Object.keys(exported.json), all.split(" "))
       assert.include(exported.text, String(pilot))
       assert.notMatch(exported.text, /km[ar]_/)

@@ -74,9 +74,9 @@ describe("what ESI tells of a character", () => {
         const second = Option.getOrThrow(yield* store.begin(pilot, "mail", minute))
         assert.strictEqual(yield* store.keep(pilot, "mail", synced(second, [2, 3])), 1)
         assert.strictEqual(yield* (yield* Notifications).unread(userId), 3)
-        const page = { kind: undefined, before: undefined, limit: 10 }
-        const changes = yield* store.changes(userId, pilot, page)
+        const changes = yield* store.changes(userId, { characterId: pilot, limit: 10 })
         assert.deepStrictEqual(changes.map(({ data }) => data["mail_id"]), [3, 2, 1])
+        assert.deepStrictEqual(yield* store.changes(userId, { kind: "mail", limit: 10 }), changes)
       })
     ))
 
