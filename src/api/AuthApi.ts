@@ -1,6 +1,6 @@
 /** The contract of `/api/v1/auth`: how pilots sign in, and how their sessions go on. */
 import { Schema } from "effect"
-import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { BadRequest, Conflict, Forbidden, SignedIn, Unauthorized, Unavailable } from "./ApiErrors.ts"
 
 // RFC 7636
@@ -66,7 +66,10 @@ export class AuthApi extends HttpApiGroup.make("auth")
       payload: Exchange,
       success: Tokens,
       error: [BadRequest, Unauthorized, Unavailable]
-    }).annotateMerge(OpenApi.annotations({ summary: "Gives an app the tokens of a session, or the next ones" })),
+    })
+      // Of a union each member would refuse the fields of the others; RFC 6749 lets unknown ones be.
+      .annotate(HttpApi.PayloadParseOptions, {})
+      .annotateMerge(OpenApi.annotations({ summary: "Gives an app the tokens of a session, or the next ones" })),
     HttpApiEndpoint.post("renew", "/renew", {
       success: HttpApiSchema.NoContent,
       error: [BadRequest, Forbidden, Unauthorized, Unavailable]

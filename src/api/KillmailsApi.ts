@@ -1,6 +1,6 @@
 /** The contract of `/api/v1/killmails`. */
 import { Schema } from "effect"
-import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Id, Killmail } from "../domain/Killmail.ts"
 import { BadRequest, Contributor, NotFound, Unavailable } from "./ApiErrors.ts"
 import { KillmailDocument, Value } from "./KillmailShapes.ts"
@@ -64,6 +64,8 @@ export class KillmailsApi extends HttpApiGroup.make("killmails")
       success: Submitted.pipe(HttpApiSchema.status(202)),
       error: [BadRequest, Unavailable]
     }).middleware(Contributor)
+      // Of a union each member would refuse the fields of the other.
+      .annotate(HttpApi.PayloadParseOptions, {})
       .annotateMerge(
         OpenApi.annotations({
           summary: "Names a killmail by id and hash, or by its ESI address, of which only these two are read"

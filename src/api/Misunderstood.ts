@@ -3,9 +3,11 @@ import { Cause, Effect, ErrorReporter, SchemaIssue } from "effect"
 import { HttpServerRespondable } from "effect/http"
 import { HttpApiError, HttpApiMiddleware } from "effect/http-api"
 
+const missing = "Is missing"
+
 const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1({
   leafHook: (issue) => {
-    if (issue._tag === "MissingKey") return "Is missing"
+    if (issue._tag === "MissingKey") return missing
     return issue._tag === "UnexpectedKey" ? "There is no such field" : SchemaIssue.defaultLeafHook(issue)
   }
 })
@@ -35,9 +37,11 @@ export const layer = HttpApiMiddleware.layerSchemaErrorTransform(HttpApiMiddlewa
   }
   const part = error.kind.toLowerCase()
   const issues = issuesOf(error)
+  // Of a union each member has its own: a field that was given says more of what was meant than one that was not.
+  const told = issues.find(({ message }) => message !== missing) ?? issues[0]
   return Effect.fail(
     new HttpApiError.BadRequestProblem({
-      detail: issues[0] === undefined ? `The ${part} cannot be read.` : sentenceOf(issues[0], part),
+      detail: told === undefined ? `The ${part} cannot be read.` : sentenceOf(told, part),
       errors: issues.map(({ message, path }) => ({ path: [part, ...path], message }))
     })
   )

@@ -6,6 +6,7 @@ import * as Jobs from "../Jobs.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import * as Lives from "../jobs/Lives.ts"
 import { readersAtOnce, SyncUserKillmails } from "../own-killmails/SyncUserKillmails.ts"
+import { Settings, userAgentFor } from "../Settings.ts"
 import { KillmailLists, type ListStatus } from "../store/KillmailLists.ts"
 import { KillmailPilots } from "../store/KillmailPilots.ts"
 import { print, table } from "./Output.ts"
@@ -40,6 +41,11 @@ export const backfillPilots = Effect.fnUntraced(function*(only: Option.Option<nu
   const lists = yield* KillmailLists
   const queue = yield* JobQueue
   const url = yield* DatabaseUrl
+  const settings = yield* Settings
+  yield* Effect.catch(
+    userAgentFor(settings, settings.esiUrl),
+    ({ message }) => refuse(`backfill user-killmails: ${message}`)
+  )
   const pilots = yield* queuePilots("backfill user-killmails", only, { readsAll: true })
   yield* Layer.build(Lives.layer(Lives.inThisProcess((life) => Jobs.ownKillmailsLayer(url, life))))
   const report = yield* makeProgress(asJson)

@@ -252,6 +252,7 @@ layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("a session",
       const named = { killmail_id: 81_646_519, hash: "8f1450fca8ce97be9b10e106a1257088407ef387" }
       assert.strictEqual((yield* browser.send("POST", `${url}/api/v1/killmails`, named)).status, 202)
       assert.strictEqual((yield* makeBrowser().send("POST", `${url}/api/v1/killmails`, named)).status, 401)
+      assertProblem(yield* browser.send("POST", `${url}/api/v1/killmails`, { url: 5 }), 400, /^url: expected string\.$/)
       const lured = yield* browser.send("POST", `${url}/api/v1/killmails`, named, "https://evil.example")
       assert.strictEqual(lured.status, 403)
     }))

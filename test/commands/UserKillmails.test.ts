@@ -9,8 +9,9 @@ import { run } from "./CommandLine.ts"
 const signedIn = Effect.gen(function*() {
   const { context, dataDir, sandbox, url } = yield* world()
   yield* Effect.forEach([alice, bob], (pilot) => signIn(pilot)).pipe(Effect.provide(context))
-  const command = (...args: ReadonlyArray<string>) => run(args, settingsFor(sandbox, url, dataDir))
-  return { command, sandbox }
+  const settings = settingsFor(sandbox, url, dataDir)
+  const command = (...args: ReadonlyArray<string>) => run(args, settings)
+  return { command, sandbox, settings }
 })
 
 describe("the commands for pilots' own killmails", () => {
@@ -18,7 +19,7 @@ describe("the commands for pilots' own killmails", () => {
     "bring in all that ESI lists, tell it by pilot, and say when somebody is unknown",
     () =>
       Effect.gen(function*() {
-        const { command, sandbox } = yield* signedIn
+        const { command, sandbox, settings } = yield* signedIn
         for (const k of [1, 2, 3]) sandbox.knowToEsi(withVictim(mailOf("backfill", k), { character_id: alice }))
         sandbox.knowToEsi(withVictim(mailOf("backfill", 4), { character_id: bob }))
 
@@ -34,6 +35,10 @@ describe("the commands for pilots' own killmails", () => {
         const nobody = yield* command("queue", "users", "--character", "1")
         assert.strictEqual(nobody.status, 1)
         assert.match(nobody.err, /queue users: --character got 1, wants a pilot who signed in/)
+
+        const nameless = { ...settings, KILLMAILD_CONTACT: "", KILLMAILD_ESI_URL: "https://esi.evetech.net" }
+        const refused = yield* run(["backfill", "user-killmails"], nameless)
+        assert.match(refused.err, /^killmaild: backfill user-killmails: KILLMAILD_CONTACT: is unset, wants [^\n]+\n$/)
         assert.deepStrictEqual(sandbox.violations(), [])
       }),
     120_000
