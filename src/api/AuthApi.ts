@@ -10,7 +10,9 @@ const Verifier = Schema.String.check(
 const Challenge = Schema.String.check(
   Schema.isPattern(/^[\w-]{43}$/, { expected: "the SHA-256 of the verifier in base64url, 43 characters" })
 )
-const Text = Schema.String.check(Schema.isMaxLength(2000))
+const Text = Schema.String.check(
+  Schema.isPattern(/^[^\0]{0,2000}$/, { expected: "at most 2000 characters, none of them U+0000" })
+)
 
 export const DeviceType = Schema.Literals(["browser", "desktop", "android", "ios"])
 export const PushToken = Schema.String.check(

@@ -43,6 +43,9 @@ const compressed = HttpMiddleware.compression({
   compressible: (contentType) => /^(text\/|application\/([\w.+-]+\+)?(x-nd)?json)/.test(contentType)
 })
 
+/** A path is written in one way: what is not traced goes by it. */
+const spelling = { caseSensitive: true, ignoreDuplicateSlashes: false }
+
 /** What machines ask every few seconds makes no traces; nor does a sign-in, whose address has codes in it. */
 const isUntraced = ({ url }: { readonly url: string }): boolean => /^\/(health\/|metrics|api\/v1\/auth\/)/.test(url)
 
@@ -61,7 +64,7 @@ export class Server extends Context.Service<Server, { readonly url: string }>()(
       const webSockets = yield* WebSocketServer
       const { sockets: graphqlSockets } = yield* Graphql
       const readiness = yield* Health.Readiness
-      const app = yield* HttpRouter.toHttpEffect(routes)
+      const app = yield* HttpRouter.toHttpEffect(routes).pipe(Effect.provideService(HttpRouter.RouterConfig, spelling))
       const guarded = withProblems(withDeadline(app)).pipe(
         withClientLimits(limits),
         withCaching,

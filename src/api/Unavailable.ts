@@ -11,18 +11,22 @@ const deadline = "5 seconds"
 
 /** SQLSTATE of a statement that was stopped, as it took longer than a public one may. */
 const queryCanceled = "57014"
+/** The class of SQLSTATE of a value that Postgres cannot take: the contract should have refused it, so it is a defect. */
+const dataException = "22"
 
 /** The database is not there, or is too slow: that is our fault and passes, so 503. The client learns no more. */
 export const unavailable = <A, R>(effect: Effect.Effect<A, SqlError.SqlError, R>): Effect.Effect<A, Unavailable, R> =>
   Effect.catch(within(deadline)(effect), databaseAway)
 
-export const databaseAway = (error: SqlError.SqlError | Cause.TimeoutError): Effect.Effect<never, Unavailable> =>
-  error._tag === "SqlError" && sqlState(error) === queryCanceled
-    ? Effect.andThen(countError("api", "slow_query"), Effect.fail(tooSlow))
-    : Effect.logError("The database failed a request", error).pipe(
-      Effect.andThen(countError("api", "database")),
-      Effect.andThen(Effect.fail(new Unavailable({ detail: "The database cannot be reached; try again shortly." })))
-    )
+export const databaseAway = (error: SqlError.SqlError | Cause.TimeoutError): Effect.Effect<never, Unavailable> => {
+  const state = error._tag === "SqlError" ? sqlState(error) : undefined
+  if (state === queryCanceled) return Effect.andThen(countError("api", "slow_query"), Effect.fail(tooSlow))
+  if (state?.startsWith(dataException) === true) return Effect.die(error)
+  return Effect.logError("The database failed a request", error).pipe(
+    Effect.andThen(countError("api", "database")),
+    Effect.andThen(Effect.fail(new Unavailable({ detail: "The database cannot be reached; try again shortly." })))
+  )
+}
 
 const tooSlow = new Unavailable({
   detail: `The query took more than ${publicSeconds} seconds: ask for less time (since, until), or for a character, ` +

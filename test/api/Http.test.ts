@@ -129,6 +129,8 @@ layer(ApiDaemon.layer([killmail], Effect.void), { excludeTestServices: true, tim
             "/",
             "/api",
             "/api/v1/nothing",
+            "/api/V1/feeds",
+            "/api//v1/feeds",
             "/nothing/at/all",
             "//",
             "/%2e%2e/etc/passwd",

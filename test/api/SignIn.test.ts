@@ -331,6 +331,12 @@ layer(Daemon.layer, { excludeTestServices: true, timeout: 60_000 })("a session",
       const { page: stolen } = yield* signInApp(pilot)
       const guessed = { code: stolen.location!.searchParams.get("code"), ...device, code_verifier: "x".repeat(43) }
       assert.strictEqual((yield* exchange(guessed)).status, 401)
+      for (const [name, value] of [["state", "\0"], ["app_redirect", "http://127.0.0.1:9/\0"]] as const) {
+        const query = new URLSearchParams({ app_redirect: "http://127.0.0.1:9/", state: "x", [name]: value })
+        query.set("code_challenge", "x".repeat(43))
+        const refused = yield* makeBrowser().go(`${url}/api/v1/auth/sign-in?${query}`)
+        assertProblem(refused, 400, new RegExp(`^${name}: expected at most 2000 characters`))
+      }
       for (
         const app_redirect of [
           "https://evil.example",
