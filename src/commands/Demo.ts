@@ -108,7 +108,7 @@ killmaild listens to a small New Eden on this machine, and keeps what it hears.
   live        ${url.replace("http", "ws")}/ws   send {"action":"subscribe","id":"all"}
   a killmail  ${url}/api/v1/killmails/{id}
   feeds       ${url}/api/v1/feeds
-  sign in     ${url}/api/v1/auth/sign-in   as one of its pilots
+  sign in     ${url}/api/v1/auth/sign-in   as one of its pilots; then /api/v1/me/killmails
   metrics     ${url}/metrics
   jobs        psql '${Redacted.value(databaseUrl)}' -c 'select * from job_stats'
 
