@@ -17,6 +17,7 @@ import { dueInFiles } from "./BackfillFiles.ts"
 import { readDay } from "./Day.ts"
 import { stores } from "./OnDatabase.ts"
 import { json } from "./Output.ts"
+import { waitFor } from "./Progress.ts"
 import { refuse } from "./Refusal.ts"
 import { backfillPilots, character, tellPilots } from "./UserKillmails.ts"
 
@@ -162,7 +163,7 @@ const listedBy = Effect.fnUntraced(function*(source: keyof typeof lists, range: 
 
 const answerTo = <A, R>(command: string, question: Effect.Effect<A, UpstreamError, R>) =>
   Effect.catchTag(
-    patiently(question),
+    patiently(question, waitFor),
     "UpstreamUnavailable",
     ({ message }) => Effect.fail(refuse(`${command}: ${message}`))
   )

@@ -12,7 +12,7 @@ import { patiently, type UpstreamError } from "../upstreams/PoliteClient.ts"
 import { type Entry, mostPages, type Question, ZkbApi } from "../upstreams/ZkbApi.ts"
 import { lookMillis, takePart, throughRestarts } from "./BackfillDays.ts"
 import { print } from "./Output.ts"
-import { makeProgress } from "./Progress.ts"
+import { makeProgress, waitFor } from "./Progress.ts"
 import { refuse } from "./Refusal.ts"
 
 const source = "zkillboard"
@@ -82,7 +82,7 @@ const readPages = Effect.fnUntraced(function*<E, R>(question: Question, { first 
 })
 
 const askFor = (question: Question, page: number) =>
-  patiently<ReadonlyArray<Entry>, UpstreamError, ZkbApi>(ZkbApi.use((api) => api.page(question, page))).pipe(
+  patiently<ReadonlyArray<Entry>, UpstreamError, ZkbApi>(ZkbApi.use((api) => api.page(question, page)), waitFor).pipe(
     Effect.catchTag("UpstreamUnavailable", ({ message }) => Effect.fail(refuse(`backfill zkillboard: ${message}`)))
   )
 

@@ -2,10 +2,9 @@
 import { Effect } from "effect"
 import { readdir, stat } from "node:fs/promises"
 import { join, resolve } from "node:path"
-import type { Day } from "../domain/Market.ts"
+import { type Day, isDay } from "../domain/Market.ts"
 import { dayOfArchive, history, isWithin, type Range } from "../history/Days.ts"
 import type { Due } from "./BackfillDays.ts"
-import { isDay } from "./Day.ts"
 import { refuse } from "./Refusal.ts"
 
 /** Fails when there is no archive at all. Of two of the same day the first is taken, in the order of their paths. */

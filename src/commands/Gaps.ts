@@ -9,6 +9,7 @@ import { EveRefClient } from "../upstreams/EveRefClient.ts"
 import { ZkbHistory } from "../upstreams/ZkbHistory.ts"
 import { stores } from "./OnDatabase.ts"
 import { json, print, table } from "./Output.ts"
+import { refuse } from "./Refusal.ts"
 
 const columns = ["feed", "reason", "day", "numbers", "opened", "closed", "found"]
 
@@ -34,9 +35,12 @@ const repairNow = Command.make("repair", { json }, (input) =>
     yield* print(
       input.json,
       outcome,
-      `${short} days were found to be short. Of ${days} days with gaps, ${closed} are complete; ${found} killmails of the ` +
-        "others are in the queue of the daemon."
+      (short === null ? "" : `${short} days were found to be short. `) +
+        `Of ${days} days with gaps, ${closed} are complete; ${found} killmails of the others are in the queue of the daemon.`
     )
+    if (short === null) {
+      return yield* refuse("gaps repair: zKillboard did not tell how many killmails each day has, as the log says.")
+    }
   }).pipe(Effect.provide(upstreams))).pipe(
     Command.withDescription("Look now for what is missing, as the daemon does by itself every hour")
   )

@@ -12,7 +12,7 @@ import { fetchHistory, recentDays, refreshCcpPrices, typesToAsk } from "../price
 import { readDay } from "./Day.ts"
 import { stores } from "./OnDatabase.ts"
 import { json, print } from "./Output.ts"
-import { makeProgress } from "./Progress.ts"
+import { makeProgress, waitFor } from "./Progress.ts"
 import { refuse } from "./Refusal.ts"
 
 const everef = EveRef.layer.pipe(Layer.provideMerge(stores), Layer.provide(NodeHttpClient.layerUndici))
@@ -94,13 +94,6 @@ type Report = Effect.Success<ReturnType<typeof makeProgress>>
 
 const reportDays = (report: Report) => ({ done, total }: { readonly done: number; readonly total: number }) =>
   report({ what: "prices", done, total, unit: "files" })
-
-/** A command waits for as long as it is told to, and says so when that is long. */
-const waitFor = ({ message, waitMillis }: { readonly message: string; readonly waitMillis: number }) =>
-  Effect.gen(function*() {
-    if (waitMillis > 10_000) yield* Console.error(`${message} Going on in ${Math.ceil(waitMillis / 1000)} s.`)
-    yield* Effect.sleep(waitMillis)
-  })
 
 type Question<A, R> = Effect.Effect<A, EsiError | SqlError.SqlError, R>
 

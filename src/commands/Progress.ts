@@ -1,5 +1,5 @@
 /** How far long work has come, told on standard error: a bar on a terminal, a line now and then elsewhere. */
-import { Effect } from "effect"
+import { Console, Effect } from "effect"
 
 /** `total` is undefined where nobody knows it. */
 export interface Advance {
@@ -31,6 +31,13 @@ export const makeProgress = Effect.fnUntraced(function*(silent: boolean) {
       process.stderr.write(isTerminal ? `${clearLine}${advance.what} ${bar} ${text}` : `${advance.what}: ${text}\n`)
     })
 })
+
+/** Waits for as long as an upstream wants, and says so when that is long. */
+export const waitFor = ({ message, waitMillis }: { readonly message: string; readonly waitMillis: number }) =>
+  Effect.gen(function*() {
+    if (waitMillis > 10_000) yield* Console.error(`${message} Going on in ${timeText(waitMillis / 1000)}.`)
+    yield* Effect.sleep(waitMillis)
+  })
 
 const clearLine = "\r\u001b[K"
 

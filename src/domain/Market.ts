@@ -3,6 +3,10 @@
 /** A calendar day of EVE (UTC), `YYYY-MM-DD`. */
 export type Day = string
 
+/** Whether there is such a day in the calendar. */
+export const isDay = (text: string): boolean =>
+  /^\d{4}-\d\d-\d\d$/.test(text) && new Date(`${text}T00:00:00Z`).toJSON()?.startsWith(text) === true
+
 /** Where an average came from. */
 export type PriceSource = "everef" | "esi"
 

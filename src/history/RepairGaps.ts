@@ -33,8 +33,8 @@ const fewEnoughForEsi = 20
 const batchSize = 200
 
 export interface Repaired {
-  /** Days that were found to be short. */
-  readonly short: number
+  /** Days that were found to be short; null where zKillboard could not be asked how many killmails each day has. */
+  readonly short: number | null
   /** Days with open gaps, and of those the days of which nothing is missing any more. */
   readonly days: number
   readonly closed: number
@@ -46,7 +46,7 @@ export interface Repaired {
 export const repair = Effect.gen(function*() {
   const gaps = yield* Gaps
   const totals = yield* orNone(ZkbHistory.use((history) => Effect.asSome(history.totals)))
-  const short = Option.isSome(totals) ? yield* gaps.compare(totals.value) : 0
+  const short = Option.isSome(totals) ? yield* gaps.compare(totals.value) : null
   const days = yield* gaps.open
   const missing = yield* Effect.forEach(days, repairDay)
   return {

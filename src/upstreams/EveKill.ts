@@ -5,9 +5,10 @@
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import type { Day } from "../domain/Market.ts"
 import { Settings } from "../Settings.ts"
+import { Count, countsByDay } from "./DayCounts.ts"
 import { bodiesOfDay } from "./EveKillDay.ts"
 import { FeedPage, type Poll } from "./EveKillFeed.ts"
-import { makePoliteClient, type UpstreamError, UpstreamUnavailable } from "./PoliteClient.ts"
+import { makePoliteClient, presentOr, type UpstreamError } from "./PoliteClient.ts"
 
 /** 600 requests a minute are allowed; half of that, as other programs may share our address. */
 const budget = { bucket: "evekill", limit: 5, windowMillis: 1000 }
@@ -15,7 +16,7 @@ const budget = { bucket: "evekill", limit: 5, windowMillis: 1000 }
 const deadlineMillis = 30_000
 
 const Totals = Schema.fromJsonString(Schema.Struct({
-  data: Schema.Array(Schema.Struct({ date: Schema.String, count: Schema.Int }))
+  data: Schema.Array(Schema.Struct({ date: Schema.String, count: Count }))
 }))
 const Hashes = Schema.fromJsonString(Schema.Struct({ data: Schema.Record(Schema.String, Schema.String) }))
 
@@ -37,14 +38,13 @@ export class EveKill extends Context.Service<EveKill, {
 
       const poll: Poll = Effect.fnUntraced(function*(after, limit) {
         const page = yield* client.json(`/feed/poll?after=${after}&limit=${limit}`, FeedPage)
-        if (Option.isNone(page)) return yield* new UpstreamUnavailable({ message: "EVE-KILL has no /feed/poll." })
-        return page.value
+        return yield* presentOr("EVE-KILL has no /feed/poll.")(page)
       })
 
-      const totals = Effect.map(client.json("/history", Totals), (answer) =>
-        new Map(
-          Option.match(answer, { onNone: () => [], onSome: ({ data }) => data }).map(({ count, date }) => [date, count])
-        ))
+      const totals = client.json("/history", Totals).pipe(
+        Effect.flatMap(presentOr("EVE-KILL has no /history.")),
+        Effect.map(({ data }) => countsByDay(data.map(({ count, date }) => [date, count])))
+      )
 
       const hashes: EveKill["Service"]["hashes"] = (day) =>
         Effect.map(client.json(`/history/${day}`, Hashes), (answer) => Option.isSome(answer) ? answer.value.data : {})

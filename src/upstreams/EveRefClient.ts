@@ -5,7 +5,8 @@
 import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
 import type { Day } from "../domain/Market.ts"
 import { Settings } from "../Settings.ts"
-import { type File, makePoliteClient, readEtag, type UpstreamError } from "./PoliteClient.ts"
+import { countsByDay, Totals } from "./DayCounts.ts"
+import { type File, makePoliteClient, presentOr, readEtag, type UpstreamError } from "./PoliteClient.ts"
 
 /** A kind of files: `{folder}/{year}/{name(day)}`. */
 export interface Dataset {
@@ -26,7 +27,6 @@ const budget = { bucket: "everef", limit: 2, windowMillis: 1000 }
 /** Until an answer was read whole: a few megabytes at most. */
 const deadlineMillis = 60_000
 
-const Totals = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Int))
 const Index = Schema.fromJsonString(Schema.Struct({
   files: Schema.Array(Schema.Struct({ name: Schema.String, etag: Schema.optionalKey(Schema.NullOr(Schema.String)) }))
 }))
@@ -53,9 +53,7 @@ export class EveRefClient extends Context.Service<EveRefClient, {
       const listing: EveRefClient["Service"]["listing"] = Effect.fn("EveRefClient.listing")(function*(dataset, years) {
         const { folder } = dataset
         const counts = yield* client.json(`/${folder}/totals.json`, Totals)
-        const totals = Object.entries(Option.getOrElse(counts, () => ({}))).map(([day, count]) =>
-          [dashed(day), count] as const
-        )
+        const totals = [...countsByDay(Object.entries(Option.getOrElse(counts, () => ({}))))]
         const listed = new Map<Day, Listed>()
         const thisYear = String(new Date(yield* Clock.currentTimeMillis).getUTCFullYear())
         for (const year of years) {
@@ -70,6 +68,7 @@ export class EveRefClient extends Context.Service<EveRefClient, {
             listed.set(day, { mark: `etag ${readEtag(etag ?? undefined)}`, count: undefined })
           }
         }
+        if (listed.size === 0) yield* presentOr(`EVE Ref has no /${folder}/totals.json.`)(counts)
         return listed
       })
 
@@ -80,6 +79,3 @@ export class EveRefClient extends Context.Service<EveRefClient, {
     })
   )
 }
-
-/** Counts of killmails are by `20261118`, those of prices by `2026-11-18`. */
-const dashed = (day: string): Day => day.replace(/^(\d{4})(\d\d)(\d\d)$/, "$1-$2-$3")

@@ -62,11 +62,18 @@ const unpack = promisify(gunzip)
 const hiccup = Schedule.jittered(Schedule.exponential("500 millis"))
 
 /** Waits for the end of every pause, and asks again. */
-export const patiently = <A, E, R>(request: Effect.Effect<A, E | UpstreamPaused, R>) =>
+export const patiently = <A, E, R>(
+  request: Effect.Effect<A, E | UpstreamPaused, R>,
+  wait: (pause: UpstreamPaused) => Effect.Effect<void> = ({ waitMillis }) => Effect.sleep(waitMillis)
+) =>
   request.pipe(
-    Effect.tapError((error) => error instanceof UpstreamPaused ? Effect.sleep(error.waitMillis) : Effect.void),
+    Effect.tapError((error) => error instanceof UpstreamPaused ? wait(error) : Effect.void),
     Effect.retry({ while: (error) => error instanceof UpstreamPaused })
   ) as Effect.Effect<A, Exclude<E, UpstreamPaused>, R>
+
+/** Of what is always there at an upstream that is what it should be. */
+export const presentOr = (message: string) => <A>(answer: Option.Option<A>): Effect.Effect<A, UpstreamUnavailable> =>
+  Option.match(answer, { onNone: () => Effect.fail(new UpstreamUnavailable({ message })), onSome: Effect.succeed })
 
 export const makePoliteClient = Effect.fnUntraced(function*(upstream: Upstream) {
   const { budget, deadlineMillis, mostBytes = 16 * 1024 * 1024, name, refusedMillis = 60_000 } = upstream

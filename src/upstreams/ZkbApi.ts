@@ -54,7 +54,11 @@ export class ZkbApi extends Context.Service<ZkbApi, {
         const answer = yield* client.json(`${pathOf(question)}page/${page}/`, Page)
         const found = Option.getOrElse(answer, () => [])
         if ("error" in found) return yield* new UpstreamUnavailable({ message: `zKillboard says: ${found.error}` })
-        return found.flatMap((mail) => isListedMail(mail) ? [entryOf(mail)] : [])
+        const entries = found.flatMap((mail) => isListedMail(mail) ? [entryOf(mail)] : [])
+        if (found.length > 0 && entries.length === 0) {
+          return yield* new UpstreamUnavailable({ message: "zKillboard's answer names no killmail." })
+        }
+        return entries
       })
 
       return ZkbApi.of({ page })

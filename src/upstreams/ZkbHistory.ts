@@ -2,10 +2,11 @@
  * zKillboard's lists of days that are over, on R2Z2 beside the live feed and within the same budget. A list comes some six
  * hours after its day, and is written anew when killmails come late.
  */
-import { Context, Effect, Layer, Option, Schema } from "effect"
+import { Context, Effect, Layer, type Option, Schema } from "effect"
 import type { Day } from "../domain/Market.ts"
 import { Settings } from "../Settings.ts"
-import { makePoliteClient, type UpstreamError } from "./PoliteClient.ts"
+import { countsByDay, Totals } from "./DayCounts.ts"
+import { makePoliteClient, presentOr, type UpstreamError } from "./PoliteClient.ts"
 
 /** Requests of the feed and for its history, over all replicas, at so many a second. */
 export const r2z2Budget = (rate: number) =>
@@ -20,7 +21,6 @@ const refusedMillis = 300_000
 /** Of the busiest days in EVE's history, whose bodies would be about 150 MB. */
 const mostBytes = 256 * 1024 * 1024
 
-const Totals = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Int))
 const Hashes = Schema.fromJsonString(Schema.Record(Schema.String, Schema.String))
 
 export class ZkbHistory extends Context.Service<ZkbHistory, {
@@ -44,13 +44,10 @@ export class ZkbHistory extends Context.Service<ZkbHistory, {
         refusedMillis
       })
 
-      const totals = Effect.map(client.json("/history/totals.json", Totals), (counts) =>
-        new Map(
-          Object.entries(Option.getOrElse(counts, () => ({}))).map(([day, count]) => [
-            day.replace(/^(\d{4})(\d\d)(\d\d)$/, "$1-$2-$3"),
-            count
-          ])
-        ))
+      const totals = client.json("/history/totals.json", Totals).pipe(
+        Effect.flatMap(presentOr("R2Z2 has no /history/totals.json.")),
+        Effect.map((counts) => countsByDay(Object.entries(counts)))
+      )
 
       return ZkbHistory.of({
         totals,

@@ -244,6 +244,23 @@ describe("backfill zkillboard of one entity", () => {
         /--alliance came beside --character, wants one of them\.\n$/
       )
     }), 120_000)
+
+  it.live("takes an address that is somebody else's for no source without killmails", () =>
+    Effect.gen(function*() {
+      const { backfill, sandbox } = yield* makeWorld
+      sandbox.intercept(({ upstream }) =>
+        upstream === "zkillboard" ? { status: 200, body: "[1,{\"a\":2}]" } : { status: 404, body: "not found" }
+      )
+      const refusal = (...args: ReadonlyArray<string>) =>
+        Effect.map(backfill(...args), ({ err, status }) => `${status} ${err}`)
+      assert.match(yield* refusal("zkillboard", "--alliance", "7"), /^1 .*: zKillboard's answer names no killmail\.\n$/)
+      assert.match(yield* refusal("zkillboard"), /^1 .*: R2Z2 has no \/history\/totals\.json\.\n$/)
+      assert.match(yield* refusal("eve-kill"), /^1 .*: EVE-KILL has no \/history\.\n$/)
+      assert.match(
+        yield* refusal("everef", "--start-date", days[0]),
+        /^1 .*: EVE Ref has no \/killmails\/totals\.json\.\n$/
+      )
+    }), 120_000)
 })
 
 describe("backfill eve-kill", () => {

@@ -33,6 +33,12 @@ describe("gaps", () => {
         assert.match(listed.out, /^feed +reason +day +numbers +opened +closed +found\n/)
         assert.match(listed.out, /^r2z2 +hole +2026-02-03 +7 to 8 +\S+ +1$/m)
         assert.deepStrictEqual(sandbox.violations(), [])
+
+        sandbox.intercept(({ upstream }) => upstream === "r2z2" ? { status: 404, body: "" } : undefined)
+        const unasked = yield* run(["gaps", "repair", "--json"], env)
+        assert.deepInclude(JSON.parse(unasked.out), { short: null, days: 1 })
+        assert.match(unasked.err, /killmaild: gaps repair: zKillboard did not tell how many killmails each day has/)
+        assert.strictEqual(unasked.status, 1)
       }),
     60_000
   )
