@@ -2,9 +2,8 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { NotFound, SignedIn, Unavailable } from "./ApiErrors.ts"
-import { idParams, listOf, pageLimit } from "./Shapes.ts"
+import { idParams, listOf, OptionalTime, pageLimit } from "./Shapes.ts"
 
-const OptionalTime = Schema.NullOr(Schema.String)
 const kind = Schema.Literals(["skills", "mail", "orders", "industry", "planets"])
 
 const Shown = Schema.Struct({

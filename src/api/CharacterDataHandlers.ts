@@ -5,10 +5,8 @@ import { HttpApiBuilder } from "effect/http-api"
 import { CharacterData, type CharacterDataKind, type NotedChange, type ShownData } from "../store/CharacterData.ts"
 import { Api } from "./Api.ts"
 import { CurrentVisitor, NotFound } from "./ApiErrors.ts"
+import { usualLimit } from "./Shapes.ts"
 import { unavailable } from "./Unavailable.ts"
-
-/** In a page, unless told. */
-const usualLimit = 50
 
 export const CharacterDataHandlers = HttpApiBuilder.group(
   Api,
@@ -54,7 +52,7 @@ export const CharacterDataHandlers = HttpApiBuilder.group(
   })
 )
 
-const noCharacter = (id: number) => new NotFound({ detail: `You have no character ${id} here.` })
+export const noCharacter = (id: number) => new NotFound({ detail: `You have no character ${id} here.` })
 
 export const shownData = ({ changed_at, data, due_at, synced_at }: ShownData) => ({
   data,

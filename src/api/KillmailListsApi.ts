@@ -3,18 +3,14 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { BadRequest, NotAcceptable, Unavailable } from "./ApiErrors.ts"
 import { KillmailSummary } from "./KillmailShapes.ts"
-import { filterQuery, idParams, listOf, someOf } from "./Shapes.ts"
-
-export const mostListed = 1000
+import { filterQuery, idParams, Limit, listOf, someOf, usualLimit } from "./Shapes.ts"
 
 const query = {
   ...filterQuery,
   limit: Schema.optionalKey(
-    Schema.FiniteFromString.check(
-      Schema.isInt(),
-      Schema.isGreaterThanOrEqualTo(1),
-      Schema.isLessThanOrEqualTo(mostListed)
-    ).annotate({ description: "Killmails of a page, 50 unless told; CSV and NDJSON have all that fit unless told" })
+    Limit.annotate({
+      description: `Killmails of a page, ${usualLimit} unless told; CSV and NDJSON have all that fit unless told`
+    })
   ),
   cursor: Schema.optionalKey(
     Schema.String.annotate({ description: "The `next_cursor` of the page before, with the same filter" })

@@ -12,9 +12,9 @@ import { Api } from "./Api.ts"
 import { BadRequest, NotAcceptable } from "./ApiErrors.ts"
 import { cursorOf, placeIn } from "./Cursor.ts"
 import { filterIn } from "./FilterQuery.ts"
+import { usualLimit } from "./Shapes.ts"
 import { unavailable } from "./Unavailable.ts"
 
-const usualLimit = 50
 /** Killmails that are read at a time while lines are written. */
 const linesAtOnce = 500
 

@@ -7,10 +7,8 @@ import { CharacterChange } from "./CharacterDataApi.ts"
 import { Alert, Notification } from "./NotificationsApi.ts"
 import { KillmailList } from "./OwnKillmailsApi.ts"
 import { Chosen } from "./SettingsApi.ts"
-import { idParams, listOf, Uuid } from "./Shapes.ts"
+import { idParams, listOf, OptionalTime, Uuid } from "./Shapes.ts"
 import { Webhook } from "./WebhooksApi.ts"
-
-const OptionalTime = Schema.NullOr(Schema.String)
 
 const Character = Schema.Struct({
   character_id: Schema.Int,

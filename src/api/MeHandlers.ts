@@ -14,7 +14,7 @@ import { UserSettings } from "../store/UserSettings.ts"
 import { Webhooks } from "../store/Webhooks.ts"
 import { Api } from "./Api.ts"
 import { Conflict, CurrentVisitor, NotFound } from "./ApiErrors.ts"
-import { shownChange } from "./CharacterDataHandlers.ts"
+import { noCharacter, shownChange } from "./CharacterDataHandlers.ts"
 import { shownAlert, shownNotification } from "./NotificationsHandlers.ts"
 import { shownList } from "./OwnKillmailsHandlers.ts"
 import { ownOrigin } from "./OwnOrigin.ts"
@@ -102,7 +102,7 @@ export const MeHandlers = HttpApiBuilder.group(
           const { userId } = yield* CurrentVisitor
           const characters = yield* unavailable(users.characters(userId))
           if (!characters.some(({ character_id }) => character_id === params.id)) {
-            return yield* new NotFound({ detail: `You have no character ${params.id} here.` })
+            return yield* noCharacter(params.id)
           }
           if (characters.length === 1) return yield* lastOne
           const grants = yield* Effect.catch(tokens.revoke(userId, params.id), databaseAway)

@@ -3,9 +3,8 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Filter } from "../domain/Filter.ts"
 import { BadRequest, Conflict, NotFound, SignedIn, Unavailable } from "./ApiErrors.ts"
-import { GivenFilter, listOf, Name, pageLimit, someOf, Uuid } from "./Shapes.ts"
+import { GivenFilter, listOf, Name, OptionalTime, pageLimit, someOf, Uuid } from "./Shapes.ts"
 
-const OptionalTime = Schema.NullOr(Schema.String)
 const idParams = { id: Uuid }
 const summary = (text: string) => OpenApi.annotations({ summary: text })
 

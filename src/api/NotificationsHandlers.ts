@@ -11,10 +11,8 @@ import {
 } from "../store/Notifications.ts"
 import { Api } from "./Api.ts"
 import { BadRequest, Conflict, CurrentVisitor, NotFound } from "./ApiErrors.ts"
+import { usualLimit } from "./Shapes.ts"
 import { unavailable } from "./Unavailable.ts"
-
-/** In a page, unless told. */
-const usualLimit = 50
 
 export const NotificationsHandlers = HttpApiBuilder.group(
   Api,

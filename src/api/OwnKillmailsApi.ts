@@ -3,9 +3,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { BadRequest, Forbidden, NotFound, SignedIn, Unavailable } from "./ApiErrors.ts"
 import { KillmailSummary } from "./KillmailShapes.ts"
-import { idParams, listOf } from "./Shapes.ts"
-
-export const mostOwn = 1000
+import { idParams, listOf, pageLimit } from "./Shapes.ts"
 
 /** As zKillboard lets its users choose. */
 const mostHours = 72
@@ -55,13 +53,7 @@ export class OwnKillmailsApi extends HttpApiGroup.make("ownKillmails")
       .annotateMerge(OpenApi.annotations({ summary: "One's characters, and what ESI lists of their killmails" })),
     HttpApiEndpoint.get("killmails", "/killmails", {
       query: {
-        limit: Schema.optionalKey(
-          Schema.FiniteFromString.check(
-            Schema.isInt(),
-            Schema.isGreaterThanOrEqualTo(1),
-            Schema.isLessThanOrEqualTo(mostOwn)
-          ).annotate({ description: "Killmails of a page, 50 unless told" })
-        ),
+        limit: pageLimit,
         cursor: Schema.optionalKey(Schema.String.annotate({ description: "The `next_cursor` of the page before" }))
       },
       success: listOf(OwnKillmail),

@@ -7,11 +7,12 @@ import { Names } from "../store/Names.ts"
 import { Users } from "../store/Users.ts"
 import { WithheldKillmails } from "../store/WithheldKillmails.ts"
 import { Api } from "./Api.ts"
-import { BadRequest, CurrentVisitor, Forbidden, NotFound } from "./ApiErrors.ts"
+import { BadRequest, CurrentVisitor, Forbidden } from "./ApiErrors.ts"
+import { noCharacter } from "./CharacterDataHandlers.ts"
 import { cursorOf, placeIn } from "./Cursor.ts"
+import { usualLimit } from "./Shapes.ts"
 import { unavailable } from "./Unavailable.ts"
 
-const usualLimit = 50
 const included = { items: false, attackers: false }
 
 export const OwnKillmailsHandlers = HttpApiBuilder.group(
@@ -56,7 +57,7 @@ export const OwnKillmailsHandlers = HttpApiBuilder.group(
         const { userId } = yield* CurrentVisitor
         const list = { kind: "character" as const, id }
         if (!(yield* unavailable(withheld.mayDecide(userId, list)))) {
-          return yield* new NotFound({ detail: `You have no character ${id} here.` })
+          return yield* noCharacter(id)
         }
         yield* unavailable(withheld.holdBack(list, payload.held_back))
       }),

@@ -37,14 +37,22 @@ export const filterQuery = Object.fromEntries(
   })
 )
 
-/** How many rows of a page are wanted, 1 to 1000. */
-export const pageLimit = Schema.optionalKey(
-  Schema.FiniteFromString.check(
-    Schema.isInt(),
-    Schema.isGreaterThanOrEqualTo(1),
-    Schema.isLessThanOrEqualTo(1000)
-  ).annotate({ description: "Of a page, 50 unless told" })
+/** Rows of a page, unless told, and at most. */
+export const usualLimit = 50
+export const mostListed = 1000
+
+/** How many rows of a page are wanted. */
+export const Limit = Schema.FiniteFromString.check(
+  Schema.isInt(),
+  Schema.isGreaterThanOrEqualTo(1),
+  Schema.isLessThanOrEqualTo(mostListed)
 )
+export const pageLimit = Schema.optionalKey(
+  Limit.annotate({ description: `Rows of a page, ${usualLimit} unless told` })
+)
+
+/** ISO 8601, UTC. */
+export const OptionalTime = Schema.NullOr(Schema.String)
 
 /** A page; `next_cursor` asks for the one after it, and is null on the last. */
 export const listOf = <S extends Schema.Top>(item: S) =>

@@ -5,7 +5,7 @@ import { toDocument } from "../../domain/Document.ts"
 import type { Filter } from "../../domain/Filter.ts"
 import { BadRequest } from "../ApiErrors.ts"
 import { cursorOf, placeIn } from "../Cursor.ts"
-import { mostListed } from "../KillmailListsApi.ts"
+import { mostListed, usualLimit } from "../Shapes.ts"
 import { unavailable } from "../Unavailable.ts"
 import type { Answering } from "./Answering.ts"
 import { filterOf, KillmailFilter } from "./FilterInput.ts"
@@ -18,7 +18,7 @@ export interface PageArguments {
 
 export const pageArguments: GraphQLFieldConfigArgumentMap = {
   filter: { type: KillmailFilter },
-  limit: { type: new GraphQLNonNull(GraphQLInt), default: { value: 50 }, description: `1 to ${mostListed}` },
+  limit: { type: new GraphQLNonNull(GraphQLInt), default: { value: usualLimit }, description: `1 to ${mostListed}` },
   cursor: { type: GraphQLString, description: "The `nextCursor` of the page before, with the same filter" }
 }
 
