@@ -312,9 +312,9 @@ describe.concurrent("of several hearings of one killmail", () => {
           const mail = mailOf("at-once", round)
           yield* Effect.all(
             Array.from({ length: 8 }, (_, k) =>
-              Context.get(replicas[k % 2]!, FeedStore).hearByHand(
-                hearing("manual", k === round % 8 ? heardOf(mail, { body: mail }) : heardOf(mail))
-              )),
+              Context.get(replicas[k % 2]!, FeedStore).hearFrom("r2z2", [
+                hearing("r2z2", k === round % 8 ? heardOf(mail, { body: mail }) : heardOf(mail))
+              ])),
             { concurrency: "unbounded" }
           )
         }
@@ -334,14 +334,14 @@ describe.concurrent("of several hearings of one killmail", () => {
         const heard = yield* Deferred.make<void>()
         const goOn = yield* Deferred.make<void>()
         const slow = yield* Effect.forkChild(
-          Context.get(other, FeedStore).hearByHand(hearing("slow", bare)).pipe(
+          Context.get(other, FeedStore).hearFrom("slow", [hearing("slow", bare)]).pipe(
             Effect.andThen(Deferred.succeed(heard, undefined)),
             Effect.andThen(Deferred.await(goOn)),
             sqlOther.withTransaction
           )
         )
         yield* Deferred.await(heard)
-        const quick = yield* Effect.forkChild(feeds.hearByHand(hearing("quick", whole)))
+        const quick = yield* Effect.forkChild(feeds.hearFrom("quick", [hearing("quick", whole)]))
         yield* oneWaitsForAnother
         yield* Deferred.succeed(goOn, undefined)
         yield* Fiber.join(slow)
