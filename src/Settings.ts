@@ -168,6 +168,24 @@ const networks = (name: string, meaning: string): Setting<ReadonlyArray<IpNetwor
   }
 }
 
+/** A comma-separated list of what fits. */
+const those = (
+  name: string,
+  wants: string,
+  fits: (text: string) => boolean,
+  meaning: string
+): Setting<ReadonlyArray<string>> => {
+  const list = listOf<string>(name, "", undefined, meaning)
+  return {
+    ...list,
+    wants: `a comma-separated list of ${wants}`,
+    read: (value) => {
+      const texts = list.read(value)!
+      return texts.every(fits) ? texts : undefined
+    }
+  }
+}
+
 /** A comma-separated list of `host:port`. */
 const hosts = (name: string, meaning: string): Setting<ReadonlyArray<string>> => {
   const list = listOf<string>(name, "", undefined, meaning)
@@ -279,10 +297,10 @@ const definitions = {
     "KILLMAILD_ADMIN_TOKEN",
     "bearer token of the operator; unset: generated into the data directory as `admin-token`"
   ),
-  allowedOrigins: listOf(
+  allowedOrigins: those(
     "KILLMAILD_ALLOWED_ORIGINS",
-    "",
-    undefined,
+    "origins such as https://mapper.example.org, without a path, or *",
+    (text) => /^(\*|[a-z][a-z0-9+.-]*:\/\/[^/?#\sA-Z]+)$/.test(text),
     "origins whose pages may read answers in a browser and open a WebSocket, `*` for all; our own always may"
   ),
   publicUrl: url(
@@ -416,10 +434,10 @@ const definitions = {
     ["https:", "http:"],
     "its callback as registered; unset: `/api/v1/auth/callback` at KILLMAILD_PUBLIC_URL or, without that, on this machine"
   ),
-  appRedirects: listOf<string>(
+  appRedirects: those(
     "KILLMAILD_APP_REDIRECTS",
-    "",
-    undefined,
+    "addresses of apps, such as org.example.app:/signed-in",
+    (text) => URL.canParse(text) && !/^(javascript|data):/i.test(text),
     "where apps may be sent after a sign-in, such as org.example.app:/signed-in, exactly; those on a pilot's own machine always may"
   ),
   encryptionKeys: {
@@ -567,11 +585,14 @@ const checkTogether = Effect.fnUntraced(function*(values: Values) {
       `got ${values.scheduleSpeed}, wants at most 1 for ${remote.host}: it shortens pauses that upstreams may insist on.`
     )
   }
-  const callback = Option.getOrUndefined(values.ssoCallbackUrl) ?? Option.getOrUndefined(values.publicUrl)
-  if (values.ssoClientId !== "" && callback?.protocol === "http:" && !isLoopback(callback)) {
+  const onTheWay = { KILLMAILD_SSO_CALLBACK_URL: values.ssoCallbackUrl, KILLMAILD_PUBLIC_URL: values.publicUrl }
+  for (const [name, url] of Object.entries(onTheWay)) {
+    if (values.ssoClientId === "" || Option.isNone(url) || url.value.protocol === "https:" || isLoopback(url.value)) {
+      continue
+    }
     return yield* refuse(
-      Option.isSome(values.ssoCallbackUrl) ? "KILLMAILD_SSO_CALLBACK_URL" : "KILLMAILD_PUBLIC_URL",
-      `got ${callback.href}, wants https://, because KILLMAILD_SSO_CLIENT_ID is set: who signs in sends secrets.`
+      name,
+      `got ${url.value.href}, wants https://, because KILLMAILD_SSO_CLIENT_ID is set: who signs in sends secrets.`
     )
   }
   if ((values.wandererSlug === "") !== Option.isNone(values.wandererKey)) {

@@ -13,6 +13,8 @@ const refusal = (env: Environment) => Effect.flip(read(env))
 /** Settings of which not every text will do, with one that will not. */
 const malformed: Environment = {
   KILLMAILD_WEBHOOK_ALLOW: "http://chat.internal",
+  KILLMAILD_ALLOWED_ORIGINS: "https://tools.example, mapper.example.org",
+  KILLMAILD_APP_REDIRECTS: "javascript:alert(1)",
   KILLMAILD_PUBLIC_URL: "kills.example.org",
   KILLMAILD_TRUSTED_PROXIES: "10.0.0.0/8,10.0.0.1/8",
   KILLMAILD_RATE_LIMIT: "-1",
@@ -54,12 +56,10 @@ const malformed: Environment = {
 /** Of these any text will do. */
 const anything = [
   "KILLMAILD_ADMIN_TOKEN",
-  "KILLMAILD_ALLOWED_ORIGINS",
   "KILLMAILD_WANDERER_SLUG",
   "KILLMAILD_WANDERER_KEY",
   "KILLMAILD_SSO_CLIENT_ID",
   "KILLMAILD_SSO_CLIENT_SECRET",
-  "KILLMAILD_APP_REDIRECTS",
   "OTEL_SERVICE_NAME"
 ]
 
@@ -150,6 +150,11 @@ describe("settings", () => {
       const { message } = yield* refusal({ ...signIn, KILLMAILD_PUBLIC_URL: "http://kb.example.org" })
       assert.match(message, /^KILLMAILD_PUBLIC_URL: got http:\/\/kb\.example\.org\/, wants https:\/\/, /)
       yield* refusal({ ...signIn, KILLMAILD_SSO_CALLBACK_URL: "http://kb.example.org/back" })
+      yield* refusal({
+        ...signIn,
+        KILLMAILD_SSO_CALLBACK_URL: "https://kb.example.org/back",
+        KILLMAILD_PUBLIC_URL: "http://kb.example.org"
+      })
       yield* read({ ...signIn, KILLMAILD_PUBLIC_URL: "https://kb.example.org" })
       yield* read({ ...signIn, KILLMAILD_PUBLIC_URL: "http://127.0.0.1:8080" })
     }))
