@@ -3,8 +3,8 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Effect, Exit, Layer, Predicate, Runtime } from "effect"
 import { CliConfig, CliError, Command, GlobalFlag } from "effect/cli"
-import type { SqlError } from "effect/sql"
 import { version } from "./Settings.ts"
+import { messageOf } from "./telemetry/Messages.ts"
 
 /** Each is loaded when it is asked for: the daemon starts sooner without the code of the others. */
 const commands = {
@@ -43,20 +43,14 @@ const flags = CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, 
 
 /** One sentence for an error that was foreseen; everything there is for one that was not. */
 const explain = (cause: Cause.Cause<unknown>) =>
-  Effect.promise(async () => {
+  Effect.sync(() => {
     if (Cause.hasInterruptsOnly(cause)) return
     const error = Cause.squash(cause)
     // The command line has shown its own already, with the help that fits.
     if (CliError.isCliError(error)) return
     const isForeseen = cause.reasons.some(Cause.isFailReason) && Predicate.hasProperty(error, "message")
-    process.stderr.write(`killmaild: ${isForeseen ? await sentenceOf(error) : Cause.pretty(cause)}\n`)
+    process.stderr.write(`killmaild: ${isForeseen ? messageOf(cause) : Cause.pretty(cause)}\n`)
   })
-
-const sentenceOf = async (error: { readonly message: unknown }) => {
-  if (!Predicate.isTagged(error, "SqlError")) return error.message
-  const { causeText } = await import("./store/Database.ts")
-  return `Postgres: ${causeText(error as SqlError.SqlError)}.`
-}
 
 Command.run(killmaild, { version }).pipe(
   Effect.provide(Layer.merge(NodeServices.layer, flags)),
