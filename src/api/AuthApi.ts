@@ -5,18 +5,18 @@ import { BadRequest, Conflict, Forbidden, SignedIn, Unauthorized, Unavailable } 
 
 // RFC 7636
 const Verifier = Schema.String.check(
-  Schema.isPattern(/^[\w.~-]{43,128}$/, { expected: "43 to 128 letters, digits, -, ., _ or ~" })
+  Schema.isPattern(/^[\w.~-]{43,128}$/u, { expected: "43 to 128 letters, digits, -, ., _ or ~" })
 )
 const Challenge = Schema.String.check(
-  Schema.isPattern(/^[\w-]{43}$/, { expected: "the SHA-256 of the verifier in base64url, 43 characters" })
+  Schema.isPattern(/^[\w-]{43}$/u, { expected: "the SHA-256 of the verifier in base64url, 43 characters" })
 )
 const Text = Schema.String.check(
-  Schema.isPattern(/^[^\0]{0,2000}$/, { expected: "at most 2000 characters, none of them U+0000" })
+  Schema.isPattern(/^[^\0]{0,2000}$/u, { expected: "at most 2000 characters, none of them U+0000" })
 )
 
 export const DeviceType = Schema.Literals(["browser", "desktop", "android", "ios"])
 export const PushToken = Schema.String.check(
-  Schema.isPattern(/^[!-~]{1,4096}$/, { expected: "1 to 4096 characters of ASCII without spaces" })
+  Schema.isPattern(/^[!-~]{1,4096}$/u, { expected: "1 to 4096 characters of ASCII without spaces" })
 ).annotate({
   description: "The device's registration token of Firebase Cloud Messaging"
 })

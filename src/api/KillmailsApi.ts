@@ -29,7 +29,7 @@ const Valuation = Schema.Struct({
   items: Schema.Array(ValuedItem)
 }).annotate({ identifier: "Valuation" })
 
-const GivenHash = Schema.String.check(Schema.isPattern(/^[0-9a-fA-F]{40}$/, { expected: "40 hex digits" }))
+const GivenHash = Schema.String.check(Schema.isPattern(/^[0-9a-fA-F]{40}$/u, { expected: "40 hex digits" }))
 
 /** A killmail to fetch: what names it to ESI, or its address there. */
 const Submission = Schema.Union([

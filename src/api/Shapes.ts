@@ -8,20 +8,20 @@ export const idParams = { id: Id }
 
 /** An id of ours. */
 export const Uuid = Schema.String.check(
-  Schema.isPattern(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, { expected: "a UUID in lower case" })
+  Schema.isPattern(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u, { expected: "a UUID in lower case" })
 )
 
 /** What a user calls something; Postgres holds no NUL. */
-export const Name = Schema.String.check(Schema.isPattern(/^[^\0]{1,100}$/, { expected: "1 to 100 characters" }))
+export const Name = Schema.String.check(Schema.isPattern(/^[^\0]{1,100}$/u, { expected: "1 to 100 characters" }))
 
 /** A sequence as a query or a header has it. */
-export const SequenceText = Schema.String.check(Schema.isPattern(/^\d{1,15}$/, { expected: "a sequence" }))
+export const SequenceText = Schema.String.check(Schema.isPattern(/^\d{1,15}$/u, { expected: "a sequence" }))
 
 /** Some of these words, with commas between. */
 export const someOf = (words: ReadonlyArray<string>) => {
   const one = `(${words.join("|")})`
   const expected = `some of ${words.join(", ")}, with commas between`
-  return Schema.String.check(Schema.isPattern(new RegExp(`^${one}(,${one})*$`), { expected }))
+  return Schema.String.check(Schema.isPattern(new RegExp(`^${one}(,${one})*$`, "u"), { expected }))
 }
 
 /** Read by itself (`readFilter`), so that what is wrong with it is told by the name of its field. */
