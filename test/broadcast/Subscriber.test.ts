@@ -121,7 +121,10 @@ const sessionsOf = (frames: ReadonlyArray<Frame>) => {
       open.set(id, session)
       all.push(session)
     }
-    if (type === "caught_up") open.get(id)!.caughtUp = true
+    if (type === "caught_up") {
+      assert.isTrue(open.has(id), "nobody catches up who did not subscribe")
+      open.get(id)!.caughtUp = true
+    }
     if (type === "unsubscribed" && open.has(id)) {
       open.get(id)!.ended = true
       open.delete(id)
