@@ -152,7 +152,7 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
     "Daemon",
     "benchmarks"
   ],
-  main: ["Settings", "store", "commands"]
+  main: ["Settings", "telemetry", "store", "commands"]
 }
 
 /** SQL is at home in these rooms, and elsewhere only for a reason. Benchmarks compare what is ours with what is not. */

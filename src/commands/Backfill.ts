@@ -2,7 +2,8 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Console, Effect, Layer, Option, type Scope } from "effect"
 import { Command, Flag } from "effect/cli"
-import { firstDay, history, isWithin, killmailArchives, type Range, yearsOf } from "../history/Days.ts"
+import { isWithin, type Range, yearsOf } from "../domain/Days.ts"
+import { firstDay, history, killmailArchives } from "../history/Days.ts"
 import { ImportDay } from "../history/ImportDay.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import { Imports } from "../store/Imports.ts"
@@ -14,40 +15,19 @@ import { ZkbHistory } from "../upstreams/ZkbHistory.ts"
 import { backfillDays, type Day, type Due, tell } from "./BackfillDays.ts"
 import { backfillEntity, tellEntity } from "./BackfillEntity.ts"
 import { dueInFiles } from "./BackfillFiles.ts"
-import { readDay } from "./Day.ts"
+import { rangeFlags, readRange } from "./Day.ts"
 import { stores } from "./OnDatabase.ts"
 import { json } from "./Output.ts"
 import { waitFor } from "./Progress.ts"
 import { refuse } from "./Refusal.ts"
 import { backfillPilots, character, tellPilots } from "./UserKillmails.ts"
 
-const date = (name: string, meaning: string) =>
-  Flag.String(name).pipe(Flag.withDescription(`${meaning}, YYYY-MM-DD`), Flag.optional)
-
-const dates = {
-  start: date("start-date", `First day; without it ${firstDay}, the first there is`),
-  end: date("end-date", "Last day; without it the newest there is")
-}
+const dates = rangeFlags(firstDay)
 
 const path = Flag.String("path").pipe(
   Flag.withDescription("Reads archives (killmails-YYYY-MM-DD.tar.bz2) from a directory, or one file, and asks nobody"),
   Flag.optional
 )
-
-interface Dates {
-  readonly start: Option.Option<string>
-  readonly end: Option.Option<string>
-}
-
-const rangeOf = Effect.fnUntraced(function*(command: string, { end, start }: Dates) {
-  const whole = yield* history
-  const first = yield* readDay(command, "start-date", Option.getOrElse(start, () => whole.first))
-  const last = yield* readDay(command, "end-date", Option.getOrElse(end, () => whole.last))
-  if (first > last) {
-    return yield* refuse(`${command}: --start-date ${first} is after --end-date ${last}, wants it before.`)
-  }
-  return { first, last } satisfies Range as Range
-})
 
 const upstreams = Layer.mergeAll(EveRefClient.layer, ZkbHistory.layer, ZkbApi.layer, EveKill.layer).pipe(
   Layer.provideMerge(stores),
@@ -83,7 +63,7 @@ const dueOf = Effect.fnUntraced(function*(source: Day["source"], range: Range, m
 
 const everef = Command.make("everef", { ...dates, path, json }, (input) =>
   Effect.gen(function*() {
-    const range = yield* rangeOf("backfill everef", input)
+    const range = yield* readRange("backfill everef", input, yield* history)
     // What is wrong with the files is said before a database is looked for.
     const found = Option.isSome(input.path)
       ? Effect.succeed(yield* dueInFiles(input.path.value, range))
@@ -100,7 +80,7 @@ const entities = { character: entity("character"), corporation: entity("corporat
 
 const zkillboard = Command.make("zkillboard", { ...dates, ...entities, json }, (input) =>
   Effect.gen(function*() {
-    const range = yield* rangeOf("backfill zkillboard", input)
+    const range = yield* readRange("backfill zkillboard", input, yield* history)
     const question = yield* questionOf(input)
     if (question === undefined) return yield* run("backfill zkillboard", input.json, listedBy("zkillboard", range))
     const outcome = yield* resumable(backfillEntity(question, range, input.json))
@@ -128,7 +108,7 @@ const questionOf = Effect.fnUntraced(function*(
 
 const evekill = Command.make("eve-kill", { ...dates, json }, (input) =>
   Effect.gen(function*() {
-    const range = yield* rangeOf("backfill eve-kill", input)
+    const range = yield* readRange("backfill eve-kill", input, yield* history)
     return yield* run("backfill eve-kill", input.json, listedBy("evekill", range))
   })).pipe(
     Command.withDescription(

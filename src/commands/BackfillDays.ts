@@ -5,7 +5,7 @@
 import { Effect, Layer, Schedule } from "effect"
 import type { SqlError } from "effect/sql"
 import { DatabaseUrl } from "../Daemon.ts"
-import type { Range } from "../history/Days.ts"
+import type { Range } from "../domain/Days.ts"
 import { ImportDay } from "../history/ImportDay.ts"
 import { mostThreads } from "../history/Importer.ts"
 import * as Jobs from "../Jobs.ts"

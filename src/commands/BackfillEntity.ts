@@ -3,7 +3,8 @@
  * Each page goes into the queue at once; to begin again costs some requests and stores nothing twice.
  */
 import { Effect } from "effect"
-import { firstDay, isWithin, type Range } from "../history/Days.ts"
+import { isWithin, type Range } from "../domain/Days.ts"
+import { firstDay } from "../history/Days.ts"
 import { hearingOf, IngestKillmail, keyOf, neverAnnounced } from "../intake/Hearing.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import { FeedStore } from "../store/FeedStore.ts"

@@ -2,8 +2,9 @@
 import { Effect } from "effect"
 import { readdir, stat } from "node:fs/promises"
 import { join, resolve } from "node:path"
+import { isWithin, type Range } from "../domain/Days.ts"
 import { type Day, isDay } from "../domain/Market.ts"
-import { dayOfArchive, history, isWithin, type Range } from "../history/Days.ts"
+import { dayOfArchive, history } from "../history/Days.ts"
 import type { Due } from "./BackfillDays.ts"
 import { refuse } from "./Refusal.ts"
 

@@ -3,13 +3,12 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Console, Effect, Layer, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { SqlError } from "effect/sql"
-import type { Day } from "../domain/Market.ts"
 import type { EsiError } from "../esi/EsiError.ts"
 import { EsiMarkets } from "../esi/EsiMarkets.ts"
 import { EveRef } from "../prices/EveRef.ts"
 import { firstDay, importFromEveRef, importFromFiles, type Outcome } from "../prices/ImportPrices.ts"
 import { fetchHistory, recentDays, refreshCcpPrices, typesToAsk } from "../prices/RefreshPrices.ts"
-import { readDay } from "./Day.ts"
+import { rangeFlags, readRange } from "./Day.ts"
 import { stores } from "./OnDatabase.ts"
 import { json, print } from "./Output.ts"
 import { makeProgress, waitFor } from "./Progress.ts"
@@ -21,12 +20,8 @@ const everefAndEsi = Layer.merge(EveRef.layer, EsiMarkets.layer).pipe(
   Layer.provide(NodeHttpClient.layerUndici)
 )
 
-const date = (name: string, meaning: string) =>
-  Flag.String(name).pipe(Flag.withDescription(`${meaning}, YYYY-MM-DD`), Flag.optional)
-
 const flags = {
-  start: date("start-date", `First day; without it ${firstDay}, the first there is`),
-  end: date("end-date", "Last day; without it the newest there is"),
+  ...rangeFlags(firstDay),
   path: Flag.String("path").pipe(
     Flag.withDescription("Reads files of EVE Ref's market history from a directory, or one file, and asks nobody"),
     Flag.optional
@@ -36,17 +31,13 @@ const flags = {
 
 const importCommand = Command.make("import", flags, (input) =>
   Effect.scoped(Effect.gen(function*() {
-    const first = yield* dayOf("start-date", input.start, firstDay)
-    const last = yield* dayOf("end-date", input.end, (yield* recentDays).last)
-    if (first > last) {
-      return yield* refuse(`prices import: --start-date ${first} is after --end-date ${last}, wants it before.`)
-    }
+    const range = yield* readRange("prices import", input, { first: firstDay, last: (yield* recentDays).last })
     const report = yield* makeProgress(input.json)
     const options = { onProgress: reportDays(report), onPause: waitFor }
     const outcome = yield* Effect.gen(function*() {
       return Option.isSome(input.path)
-        ? yield* importFromFiles(input.path.value, { first, last }, options)
-        : yield* importFromEveRef({ first, last }, options)
+        ? yield* importFromFiles(input.path.value, range, options)
+        : yield* importFromEveRef(range, options)
     }).pipe(
       Effect.provide(everef),
       Effect.catchTag(["UpstreamUnavailable", "UpstreamPaused", "FileUnreadable"], explain("import"))
@@ -86,9 +77,6 @@ const refresh = Command.make("refresh", { json }, (input) =>
   )).pipe(
     Command.withDescription("Bring prices up to date now, as the daemon does by itself once a day")
   )
-
-const dayOf = (flag: string, given: Option.Option<string>, otherwise: Day) =>
-  readDay("prices import", flag, Option.getOrElse(given, () => otherwise))
 
 type Report = Effect.Success<ReturnType<typeof makeProgress>>
 

@@ -1,13 +1,8 @@
 /** Days of EVE's history, and the names of their archives. */
 import { Clock, Effect } from "effect"
+import type { Range } from "../domain/Days.ts"
 import type { Day } from "../domain/Market.ts"
 import type { Dataset } from "../upstreams/EveRefClient.ts"
-
-/** Both included. */
-export interface Range {
-  readonly first: Day
-  readonly last: Day
-}
 
 /** Of the oldest killmail that EVE Ref has. */
 export const firstDay: Day = "2007-12-05"
@@ -17,14 +12,6 @@ export const history: Effect.Effect<Range> = Effect.map(
   Clock.currentTimeMillis,
   (now) => ({ first: firstDay, last: new Date(now).toISOString().slice(0, 10) })
 )
-
-export const isWithin = ({ first, last }: Range, day: Day): boolean => day >= first && day <= last
-
-/** `2021` … */
-export const yearsOf = ({ first, last }: Range): ReadonlyArray<string> => {
-  const [from, to] = [Number(first.slice(0, 4)), Number(last.slice(0, 4))]
-  return Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => String(from + index))
-}
 
 export const archiveName = (day: Day): string => `killmails-${day}.tar.bz2`
 

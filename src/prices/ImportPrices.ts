@@ -9,18 +9,13 @@ import { createReadStream } from "node:fs"
 import { readdir, stat } from "node:fs/promises"
 import { basename, join } from "node:path"
 import { pipeline } from "node:stream/promises"
+import { isWithin, type Range, yearsOf } from "../domain/Days.ts"
 import type { Day } from "../domain/Market.ts"
 import { PriceImports } from "../store/PriceImports.ts"
 import { type UpstreamError, type UpstreamPaused, UpstreamUnavailable } from "../upstreams/PoliteClient.ts"
 import { EveRef } from "./EveRef.ts"
 import { isMarketHistory } from "./MarketHistory.ts"
 import { FileUnreadable, makeReader, type Reader } from "./Reader.ts"
-
-/** Both included. */
-export interface Range {
-  readonly first: Day
-  readonly last: Day
-}
 
 /** So many files in a row that cannot be had are EVE Ref's trouble; fewer are the files'. */
 const failuresInARow = 3
@@ -154,10 +149,10 @@ const filesOf = (path: string) =>
   Effect.tryPromise({
     try: async () => {
       if (!(await stat(path)).isDirectory()) return [path]
-      const names = await readdir(path, { recursive: true })
-      return names.filter(isMarketHistory).toSorted((a, b) => basename(a) < basename(b) ? -1 : 1).map((name) =>
-        join(path, name)
-      )
+      // Links to directories are not followed: they may lead round in a circle.
+      const entries = await readdir(path, { recursive: true, withFileTypes: true })
+      const found = entries.filter(({ name }) => isMarketHistory(name)).toSorted((a, b) => a.name < b.name ? -1 : 1)
+      return found.map(({ name, parentPath }) => join(parentPath, name))
     },
     catch: (cause) =>
       new FileUnreadable({ message: `${path} cannot be read: ${cause instanceof Error ? cause.message : cause}.` })
@@ -202,11 +197,4 @@ const makeTally = (total: number, { onProgress }: Pick<Options, "onProgress">) =
     outcome: (): Outcome => ({ imported, unchanged: tally.unchanged, prices, unreadable })
   }
   return tally
-}
-
-const isWithin = ({ first, last }: Range, day: Day): boolean => day >= first && day <= last
-
-const yearsOf = ({ first, last }: Range): ReadonlyArray<string> => {
-  const [from, to] = [Number(first.slice(0, 4)), Number(last.slice(0, 4))]
-  return Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => String(from + index))
 }

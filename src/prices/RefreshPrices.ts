@@ -3,6 +3,7 @@
  * was lost and has no price at all. A fresh daemon begins with it, in the background.
  */
 import { Clock, Effect, Schema } from "effect"
+import type { Range } from "../domain/Days.ts"
 import type { EsiError } from "../esi/EsiError.ts"
 import { EsiMarkets } from "../esi/EsiMarkets.ts"
 import { explainEsi } from "../esi/ExplainEsi.ts"
@@ -12,7 +13,7 @@ import { handle } from "../jobs/JobRunner.ts"
 import { causeText, isPassing } from "../store/Database.ts"
 import { PriceImports } from "../store/PriceImports.ts"
 import { type UpstreamError, UpstreamUnavailable } from "../upstreams/PoliteClient.ts"
-import { importFromEveRef, type Options, type Range } from "./ImportPrices.ts"
+import { importFromEveRef, type Options } from "./ImportPrices.ts"
 import { marketOf } from "./MarketHistory.ts"
 
 /** Days before today that are kept current: a few more than the rule smooths. */

@@ -24,7 +24,7 @@ describe("killmaild prices", () => {
       const first = yield* run(["prices", "import", "--start-date", "2026-01-01"], env)
       assert.strictEqual(first.status, 0)
       assert.strictEqual(first.out, "2 days were read, with 3 new or changed prices; 0 were here already.\n")
-      assert.match(first.err, /^prices: 50 %, 1 files of 2 files\n/)
+      assert.match(first.err, /^prices: 50 %, 1 of 2 files\n/)
       const again = yield* run(["prices", "import", "--start-date", "2026-01-01", "--json"], env)
       assert.deepStrictEqual(JSON.parse(again.out), { imported: 0, unchanged: 2, prices: 0, unreadable: [] })
       assert.strictEqual(again.err, "")
