@@ -28,7 +28,8 @@ export const makeProgress = Effect.fnUntraced(function*(silent: boolean) {
       if (isNew) begun = { what: advance.what, at: now }
       told = now
       const { bar, text } = describe(advance, (now - begun.at) / 1000)
-      process.stderr.write(isTerminal ? `${clearLine}${advance.what} ${bar} ${text}` : `${advance.what}: ${text}\n`)
+      // From the beginning of the line: what is logged meanwhile is written over the bar, not behind it.
+      process.stderr.write(isTerminal ? `${clearLine}${advance.what} ${bar} ${text}\r` : `${advance.what}: ${text}\n`)
     })
 })
 

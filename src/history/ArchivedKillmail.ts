@@ -19,6 +19,8 @@ const decodeBody = Schema.decodeUnknownResult(Killmail)
 const Named = Schema.Struct({ killmail_id: Id, killmail_hash: KillmailHash })
 const decodeName = Schema.decodeUnknownOption(Named)
 
+/** Characters; the largest fights have a few hundred thousand. Far more of JSON could take the memory of a whole thread. */
+const longestBody = 4_000_000
 /** Characters of a member that are kept of one that cannot be read. */
 const longestText = 100_000
 
@@ -34,6 +36,11 @@ export const readBody = (name: string, text: string, now: number, listed?: Killm
     kind: "refused",
     member: { member: name, reason, error: `member ${name} ${problem}.`, text: text.slice(0, longestText) }
   })
+  if (text.length > longestBody) {
+    return listed === undefined
+      ? refused("undecodable", `has ${text.length} characters, wants a killmail`)
+      : bodiless(listed)
+  }
   const parsed = Result.try(() => JSON.parse(text) as { readonly killmail_hash?: unknown })
   if (Result.isFailure(parsed)) return listed === undefined ? refused("undecodable", "is not JSON") : bodiless(listed)
   const body = decodeBody(parsed.success)

@@ -1,6 +1,6 @@
 /**
- * Reads a day's archive, or what somebody lists of it, and stores what is new: unpacked, decoded, appraised and put into rows here, while Postgres takes
- * in the batch before. Whatever ends it, what was stored is stored, and it can begin again.
+ * Reads a day's archive, or what somebody lists of it, and stores what is new: unpacked, decoded, appraised and put into rows
+ * here, while Postgres takes in the batch before. Whatever ends it, what was stored is stored, and it can begin again.
  */
 import { Effect, Stream } from "effect"
 import type { SqlError } from "effect/sql"
