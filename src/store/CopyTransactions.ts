@@ -61,8 +61,9 @@ const makePool = ({ applicationName, url }: PgClient.PgClientConfig, max: number
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000
   })
-  // Told by whatever waits for the connection.
+  // Told by whatever waits for the connection; nobody may, while it lies in the pool or between two statements.
   pool.on("error", () => {})
+  pool.on("connect", (client) => client.on("error", () => {}))
   return pool
 }
 
@@ -71,6 +72,8 @@ const transactionOn = (client: PoolClient): CopyTransaction => ({
     const statement = `copy ${table} (${columns}) from stdin (format binary)`
     return attempt(async () => {
       const stream = client.query(from(statement))
+      // An error may come twice: from Postgres, and from the connection that it then ends.
+      stream.on("error", () => {})
       stream.end(rows)
       await once(stream, "finish")
     }).pipe(traced(statement))
