@@ -77,7 +77,7 @@ describe("the commands", () => {
       const first = yield* run(["static-data", "import"], env)
       assert.strictEqual(first.status, 0, first.err)
       assert.match(first.out, /^Build 3444265 is here: \d+ categories, .*, \d+ celestials\.\n$/)
-      assert.match(first.err, /^download: 100 %, .* MB of .* MB\nimport: \d+ %, .*\n$/)
+      assert.match(first.err, /^download: 100 %, [\d.]+ of [\d.]+ MB\nimport: \d+ %, .*\n$/)
       const again = yield* run(["static-data", "import", "--json"], env)
       assert.deepStrictEqual(again, {
         status: 0,
