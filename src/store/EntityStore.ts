@@ -62,6 +62,15 @@ export class EntityStore extends Context.Service<EntityStore, {
       const sql = yield* SqlClient.SqlClient
       const tableOf = (kind: EntityKind) => sql(`${kind}s`)
       const idOf = (kind: EntityKind) => sql(`${kind}_id`)
+      // Locked by id, as killmails note them: else two writers might wait for each other's next row.
+      const locked = (kind: EntityKind, ids: ReadonlyArray<number>) =>
+        sql`(
+          select ${idOf(kind)} as id
+          from ${tableOf(kind)}
+          where ${idOf(kind)} = any(${pgArray(ids)}::bigint[])
+          order by id
+          for update
+        ) locked`
 
       // Whoever publishes while the job for it is waiting relies on that job, and commits under this lock.
       const notePublications: EntityStore["Service"]["notePublications"] = (most) =>
@@ -106,11 +115,12 @@ export class EntityStore extends Context.Service<EntityStore, {
         Effect.asVoid(sql`
           update characters
           set name = answer.name, refreshed_at = now(), wanted_from = null
-          from unnest(${pgColumn(rows, ({ id }) => id)}::bigint[], ${
-          pgColumn(rows, ({ name }) => pgText(name))
-        }::text[])
-            as answer(id, name)
-          where character_id = answer.id`)
+          from ${locked("character", idsOf(rows))}
+          join unnest(
+            ${pgArray(idsOf(rows))}::bigint[],
+            ${pgColumn(rows, ({ name }) => pgText(name))}::text[]
+          ) as answer(id, name) using (id)
+          where character_id = id`)
 
       // What a killmail tells is newer than ESI's answer, which may be an hour old. Deleted characters are in Doomheim.
       const keepAffiliations: EntityStore["Service"]["keepAffiliations"] = (rows) =>
@@ -119,13 +129,14 @@ export class EntityStore extends Context.Service<EntityStore, {
           set corporation_id = answer.corporation_id, alliance_id = answer.alliance_id, faction_id = answer.faction_id,
             seen_at = now() - interval '1 hour',
             deleted_at = case when answer.corporation_id = 1000001 then coalesce(deleted_at, now()) end
-          from unnest(
+          from ${locked("character", rows.map((row) => row.character_id))}
+          join unnest(
             ${pgColumn(rows, (row) => row.character_id)}::bigint[],
             ${pgColumn(rows, (row) => row.corporation_id)}::bigint[],
             ${pgColumn(rows, (row) => row.alliance_id)}::bigint[],
             ${pgColumn(rows, (row) => row.faction_id)}::bigint[]
-          ) as answer(id, corporation_id, alliance_id, faction_id)
-          where character_id = answer.id and seen_at < now() - interval '7 days'`)
+          ) as answer(id, corporation_id, alliance_id, faction_id) using (id)
+          where character_id = id and seen_at < now() - interval '7 days'`)
 
       const keepCorporations: EntityStore["Service"]["keepCorporations"] = (rows) =>
         Effect.asVoid(sql`
@@ -135,40 +146,44 @@ export class EntityStore extends Context.Service<EntityStore, {
               else corporations.alliance_id end,
             seen_at = greatest(seen_at, now() - interval '1 hour'), refreshed_at = now(), wanted_from = null,
             deleted_at = case when answer.is_closed then coalesce(deleted_at, now()) end
-          from unnest(
+          from ${locked("corporation", idsOf(rows))}
+          join unnest(
             ${pgColumn(rows, (row) => row.id)}::bigint[],
             ${pgColumn(rows, (row) => pgText(row.name))}::text[],
             ${pgColumn(rows, (row) => pgText(row.ticker))}::text[],
             ${pgColumn(rows, (row) => row.alliance_id)}::bigint[],
             ${pgColumn(rows, (row) => row.enlisted_faction_id)}::bigint[],
             ${pgColumn(rows, (row) => row.isClosed)}::boolean[]
-          ) as answer(id, name, ticker, alliance_id, faction_id, is_closed)
-          where corporation_id = answer.id`)
+          ) as answer(id, name, ticker, alliance_id, faction_id, is_closed) using (id)
+          where corporation_id = id`)
 
       const keepAlliances: EntityStore["Service"]["keepAlliances"] = (rows) =>
         Effect.asVoid(sql`
           update alliances
           set name = answer.name, ticker = answer.ticker, refreshed_at = now(), wanted_from = null,
             deleted_at = case when answer.is_closed then coalesce(deleted_at, now()) end
-          from unnest(
+          from ${locked("alliance", idsOf(rows))}
+          join unnest(
             ${pgColumn(rows, (row) => row.id)}::bigint[],
             ${pgColumn(rows, (row) => pgText(row.name))}::text[],
             ${pgColumn(rows, (row) => pgText(row.ticker))}::text[],
             ${pgColumn(rows, (row) => row.isClosed)}::boolean[]
-          ) as answer(id, name, ticker, is_closed)
-          where alliance_id = answer.id`)
+          ) as answer(id, name, ticker, is_closed) using (id)
+          where alliance_id = id`)
 
       const markDeleted: EntityStore["Service"]["markDeleted"] = (kind, ids) =>
         Effect.asVoid(sql`
           update ${tableOf(kind)}
           set deleted_at = coalesce(deleted_at, now()), refreshed_at = now(), wanted_from = null
-          where ${idOf(kind)} = any(${pgArray(ids)}::bigint[])`)
+          from ${locked(kind, ids)}
+          where ${idOf(kind)} = id`)
 
       const putOff: EntityStore["Service"]["putOff"] = (kind, ids) =>
         Effect.asVoid(sql`
           update ${tableOf(kind)}
           set wanted_from = now() + interval '1 hour'
-          where ${idOf(kind)} = any(${pgArray(ids)}::bigint[])`)
+          from ${locked(kind, ids)}
+          where ${idOf(kind)} = id`)
 
       return EntityStore.of({
         notePublications,
@@ -185,3 +200,5 @@ export class EntityStore extends Context.Service<EntityStore, {
     })
   )
 }
+
+const idsOf = (rows: ReadonlyArray<{ readonly id: number }>): ReadonlyArray<number> => rows.map(({ id }) => id)

@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Context, Deferred, Effect, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
 import type { Attacker, Killmail } from "../../src/domain/Killmail.ts"
 import { EntityStore } from "../../src/store/EntityStore.ts"
 import { KillmailStore } from "../../src/store/KillmailStore.ts"
 import { changed, crowd, mailOf, newKillmail, withVictim } from "../support/Mails.ts"
-import { withStores } from "../support/Stores.ts"
+import { replicaOn, withStores } from "../support/Stores.ts"
+import { oneWaitsForAnother } from "../support/TestDaemon.ts"
 
 const hour = 3_600_000
 const day = 24 * hour
@@ -55,6 +56,9 @@ const refreshedAgo = Effect.fnUntraced(function*(millis: number) {
   const sql = yield* SqlClient.SqlClient
   yield* sql`update characters set refreshed_at = ${ago(millis)}::timestamptz where character_id = ${BigInt(pilot)}`
 })
+
+/** What ESI answers of it. */
+const named = (id: number) => ({ id, name: `of ${id}`, ticker: "T", isClosed: false })
 
 const wantedCharacters = Effect.flatMap(EntityStore, (store) => store.wanted("character", 1000))
 
@@ -280,6 +284,56 @@ describe("ESI's answers", () => {
         yield* publish(killOf(ago(hour / 2), attacker()))
         yield* store.keepCorporations([{ id: 98_000_001, name: "Corp", ticker: "CORP", isClosed: false }])
         assert.deepStrictEqual(yield* sql`select alliance_id::int from corporations`, [{ alliance_id: 99_000_001 }])
+      })
+    ))
+
+  it.live("wait for killmails that name the same, and never in a circle", () =>
+    withStores((url) =>
+      Effect.gen(function*() {
+        const store = yield* EntityStore
+        const sqlOther = Context.get(yield* replicaOn(url), SqlClient.SqlClient)
+        yield* publish(
+          killOf(ago(8 * day), attacker()),
+          killOf(ago(8 * day), attacker({ corporation_id: 98_000_002, alliance_id: 99_000_002, character_id: victim }))
+        )
+        const writers = {
+          keepCorporations: [[98_000_001, 98_000_002], store.keepCorporations([98_000_002, 98_000_001].map(named))],
+          keepAlliances: [[99_000_001, 99_000_002], store.keepAlliances([99_000_002, 99_000_001].map(named))],
+          keepNames: [[pilot, victim], store.keepNames([victim, pilot].map(named))],
+          keepAffiliations: [
+            [pilot, victim],
+            store.keepAffiliations(
+              [victim, pilot].map((character_id) => ({ character_id, corporation_id: 98_000_001 }))
+            )
+          ],
+          putOff: [[pilot, victim], store.putOff("character", [victim, pilot])],
+          markDeleted: [[pilot, victim], store.markDeleted("character", [victim, pilot])]
+        } as const
+        for (const [[low, high], write] of Object.values(writers)) {
+          const [table, column] = low === pilot
+            ? ["characters", "character_id"]
+            : low === 98_000_001
+            ? ["corporations", "corporation_id"]
+            : ["alliances", "alliance_id"]
+          const name = (id: number) =>
+            sqlOther`update ${sqlOther(table)} set seen_at = seen_at where ${sqlOther(column)} = ${BigInt(id)}`
+          const lowNamed = yield* Deferred.make<void>()
+          const goOn = yield* Deferred.make<void>()
+          const killmail = yield* Effect.forkChild(
+            name(low).pipe(
+              Effect.andThen(Deferred.succeed(lowNamed, undefined)),
+              Effect.andThen(Deferred.await(goOn)),
+              Effect.andThen(name(high)),
+              sqlOther.withTransaction
+            )
+          )
+          yield* Deferred.await(lowNamed)
+          const answer = yield* Effect.forkChild(write)
+          yield* oneWaitsForAnother
+          yield* Deferred.succeed(goOn, undefined)
+          yield* Fiber.join(killmail)
+          yield* Fiber.join(answer)
+        }
       })
     ))
 })
