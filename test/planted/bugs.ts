@@ -557,6 +557,13 @@ export const bugs: ReadonlyArray<Bug> = [
     caughtBy: ["test/api/graphql/Queries.test.ts", "is refused in one sentence that says what is wrong"]
   },
   {
+    name: "answers locked in any order",
+    breaks: "killmails and ESI's answers wait for each other, and what ESI said is asked again",
+    file: "src/store/EntityStore.ts",
+    changes: [["          order by id\n          for update", "          order by id desc\n          for update"]],
+    caughtBy: ["test/store/EntityStore.test.ts", "never in a circle"]
+  },
+  {
     name: "negative limit of GraphQL",
     breaks: "a list of minus a thousand killmails pays for one of a thousand",
     file: "src/api/graphql/Limits.ts",

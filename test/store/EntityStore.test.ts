@@ -331,8 +331,8 @@ describe("ESI's answers", () => {
           const answer = yield* Effect.forkChild(write)
           yield* oneWaitsForAnother
           yield* Deferred.succeed(goOn, undefined)
-          yield* Fiber.join(killmail)
-          yield* Fiber.join(answer)
+          const exits = [yield* Fiber.await(killmail), yield* Fiber.await(answer)]
+          assert.deepStrictEqual(exits.map(({ _tag }) => _tag), ["Success", "Success"], table)
         }
       })
     ))
