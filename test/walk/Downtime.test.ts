@@ -72,7 +72,10 @@ describe("a daemon that was down for a day", () => {
         sandbox.expireR2z2(first + known.length + missed - kept)
         const old = killed(10, yesterday)
         sandbox.publishHistory(dayOf(yesterday), { killmails: [old, ...known, ...unheard], hasBodies: true })
-        sandbox.publishHistory(dayOf(today), { killmails: [], hasBodies: true })
+        // It may be midnight before all is over.
+        for (const day of [today, today + dayMillis]) {
+          sandbox.publishHistory(dayOf(day), { killmails: [], hasBodies: true })
+        }
         sandbox.clientLost()
 
         const after = yield* stoppableDaemon(url, sandbox, settings)
