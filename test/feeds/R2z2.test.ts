@@ -87,8 +87,9 @@ describe("a daemon that was away for long", () => {
         yield* eventually((sql) => sql`select from killmail_ledger`, (rows) => rows.length === 120)
         assert.isBelow(sandbox.requests().filter(({ status }) => status === 404).length, 150)
         const sql = yield* SqlClient.SqlClient
+        // Soon after midnight it is one of two days.
         assert.deepStrictEqual(
-          yield* sql`select reason, from_cursor::int as from, to_cursor::int as to, closed_at from gaps`,
+          yield* sql`select distinct reason, from_cursor::int as from, to_cursor::int as to, closed_at from gaps`,
           [{ reason: "hole", from: last + 1, to: last + 501, closed_at: null }]
         )
         assert.deepStrictEqual(sandbox.violations(), [])

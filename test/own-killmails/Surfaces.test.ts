@@ -23,16 +23,16 @@ interface Mail {
   isPublic: boolean
 }
 
-/** R2Z2's history has days that are over. */
-const yesterday = new Date(Date.now() - 86_400_000).toISOString().slice(0, 10)
+/** R2Z2's history has a day from six hours after its end. */
+const lastDay = new Date(Date.now() - 30 * 3_600_000).toISOString().slice(0, 10)
 
-/** Of the end of yesterday, each of a victim who has lost nothing else. */
+/** Of the end of that day, each of a victim who has lost nothing else. */
 const makeMails = (random: Random, count: number): ReadonlyArray<Mail> =>
   Array.from({ length: count }, (_, k) => {
     const { killmail_time: _time, ...rest } = mailOf("surfaces", k)
     const victim = { character_id: 2_119_000_000 + k, corporation_id: 98_700_000 + k }
     return {
-      killmail: withVictim({ ...rest, killmail_time: `${yesterday}T23:59:00Z` }, victim),
+      killmail: withVictim({ ...rest, killmail_time: `${lastDay}T23:59:00Z` }, victim),
       list: { kind: "corporation" as const, id: victim.corporation_id },
       heldBack: random.pick([0, 48, 72, "always" as const]),
       isStored: false,
@@ -104,7 +104,7 @@ const ways: ReadonlyArray<
 /** Whatever anybody can ask of killmails. */
 const publicAnswers = (url: string, hidden: ReadonlyArray<Mail>, sequence: number) =>
   Effect.promise(async () => {
-    const day = yesterday.replaceAll("-", "")
+    const day = lastDay.replaceAll("-", "")
     const plain = [
       "/api/v1/killmails?limit=1000",
       "/api/v1/killmails?limit=1000&include=items,attackers",
