@@ -155,48 +155,33 @@ const networkIn = (text: string): IpNetwork.IpNetwork | undefined =>
         IpNetwork.fromAddress(address, NetAddress.width(address)))
   )
 
-/** A comma-separated list of addresses and networks. */
-const networks = (name: string, meaning: string): Setting<ReadonlyArray<IpNetwork.IpNetwork>> => {
-  const list = listOf<string>(name, "", undefined, meaning)
-  return {
-    ...list,
-    wants: "a comma-separated list of addresses or networks such as 127.0.0.1 or 10.0.0.0/8",
-    read: (value) => {
-      const parts = list.read(value)!.map(networkIn)
-      return parts.every((part) => part !== undefined) ? parts : undefined
-    }
-  }
-}
-
-/** A comma-separated list of what fits. */
-const those = (
+/** A comma-separated list, each part as it is read, of which none may be undefined. */
+const those = <A>(
   name: string,
   wants: string,
-  fits: (text: string) => boolean,
+  readOne: (text: string) => A | undefined,
   meaning: string
-): Setting<ReadonlyArray<string>> => {
+): Setting<ReadonlyArray<A>> => {
   const list = listOf<string>(name, "", undefined, meaning)
   return {
     ...list,
     wants: `a comma-separated list of ${wants}`,
     read: (value) => {
-      const texts = list.read(value)!
-      return texts.every(fits) ? texts : undefined
+      const parts = list.read(value)!.map(readOne)
+      return parts.every((part) => part !== undefined) ? parts : undefined
     }
   }
 }
 
-/** A comma-separated list of `host:port`. */
-const hosts = (name: string, meaning: string): Setting<ReadonlyArray<string>> => {
-  const list = listOf<string>(name, "", undefined, meaning)
-  return {
-    ...list,
-    wants: "a comma-separated list of host:port, such as chat.internal:8065 or [fd00::5]:8080",
-    read: (value) => {
-      const places = list.read(value)!.map((place) => place.toLowerCase())
-      return places.every((place) => /^([a-z0-9._-]+|\[[0-9a-f:.]+\]):\d{1,5}$/.test(place)) ? places : undefined
-    }
-  }
+const originIn = (text: string): string | undefined =>
+  /^(\*|[a-z][a-z0-9+.-]*:\/\/[^/?#\sA-Z]+)$/.test(text) ? text : undefined
+
+const appAddressIn = (text: string): string | undefined =>
+  URL.canParse(text) && !/^(javascript|data):/i.test(text) ? text : undefined
+
+const placeIn = (text: string): string | undefined => {
+  const place = text.toLowerCase()
+  return /^([a-z0-9._-]+|\[[0-9a-f:.]+\]):\d{1,5}$/.test(place) ? place : undefined
 }
 
 /** What a daemon does. Several processes may share it: `serve --roles`. */
@@ -300,7 +285,7 @@ const definitions = {
   allowedOrigins: those(
     "KILLMAILD_ALLOWED_ORIGINS",
     "origins such as https://mapper.example.org, without a path, or *",
-    (text) => /^(\*|[a-z][a-z0-9+.-]*:\/\/[^/?#\sA-Z]+)$/.test(text),
+    originIn,
     "origins whose pages may read answers in a browser and open a WebSocket, `*` for all; our own always may"
   ),
   publicUrl: url(
@@ -309,8 +294,10 @@ const definitions = {
     ["https:", "http:"],
     "where browsers find this daemon when a proxy is before it; with https:// they are told to come by nothing else"
   ),
-  trustedProxies: networks(
+  trustedProxies: those(
     "KILLMAILD_TRUSTED_PROXIES",
+    "addresses or networks such as 127.0.0.1 or 10.0.0.0/8",
+    networkIn,
     "proxies whose X-Forwarded-For is believed: addresses or networks, such as 127.0.0.1,10.0.0.0/8"
   ),
   rateLimit: number(
@@ -437,7 +424,7 @@ const definitions = {
   appRedirects: those(
     "KILLMAILD_APP_REDIRECTS",
     "addresses of apps, such as org.example.app:/signed-in",
-    (text) => URL.canParse(text) && !/^(javascript|data):/i.test(text),
+    appAddressIn,
     "where apps may be sent after a sign-in, such as org.example.app:/signed-in, exactly; those on a pilot's own machine always may"
   ),
   encryptionKeys: {
@@ -453,8 +440,10 @@ const definitions = {
         ? undefined
         : Option.some(Redacted.make(value))
   },
-  webhookAllow: hosts(
+  webhookAllow: those(
     "KILLMAILD_WEBHOOK_ALLOW",
+    "host:port, such as chat.internal:8065 or [fd00::5]:8080",
+    placeIn,
     "where webhooks may lead though it is no public https:// address, as host:port, such as chat.internal:8065"
   ),
   fcmUrl: baseUrl(

@@ -1,8 +1,9 @@
 /** Corporations and alliances: their tickers come only with what ESI tells of one at a time. */
 import { Clock, Effect, Result } from "effect"
 import type { SqlError } from "effect/sql"
+import { isNotFound } from "../esi/EsiError.ts"
 import { type EntityKind, EntityStore } from "../store/EntityStore.ts"
-import { type Failure, isNotFound, isPause, longestMillis } from "./Refresh.ts"
+import { type Failure, isPause, longestMillis } from "./Refresh.ts"
 
 /** So many are asked for before their answers are kept. */
 const chunk = 20

@@ -21,9 +21,6 @@ export type Failure = EsiError | SqlError.SqlError
 export const learn = <A, R>(name: string, learning: Effect.Effect<A, Failure, R>) =>
   Effect.mapError(alone(name, learning), explain)
 
-/** There is none such, says ESI. */
-export const isNotFound = (error: Failure): boolean => error._tag === "EsiError" && error.reason._tag === "EsiNotFound"
-
 /** ESI or the database is not to be asked now: no fault of whom was asked about. */
 export const isPause = (error: Failure): boolean => error._tag === "SqlError" || error.reason._tag === "EsiPaused"
 

@@ -5,11 +5,12 @@
  */
 import { Clock, Effect, Schema } from "effect"
 import { EsiEntities, mostIds } from "../esi/EsiEntities.ts"
+import { isNotFound } from "../esi/EsiError.ts"
 import * as Job from "../jobs/Job.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import { handle } from "../jobs/JobRunner.ts"
 import { EntityStore } from "../store/EntityStore.ts"
-import { deadlineMillis, type Failure, isNotFound, isPause, learn, longestMillis, patienceMillis } from "./Refresh.ts"
+import { deadlineMillis, type Failure, isPause, learn, longestMillis, patienceMillis } from "./Refresh.ts"
 import { RefreshAlliances } from "./RefreshAlliances.ts"
 import { RefreshCorporations } from "./RefreshCorporations.ts"
 import { askTogether } from "./Together.ts"

@@ -1,7 +1,7 @@
 /** Questions about many ids at once, which ESI refuses as a whole when it does not know one of them. */
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql"
-import type { EsiError } from "../esi/EsiError.ts"
+import { type EsiError, isOfWhatIsAsked } from "../esi/EsiError.ts"
 
 /**
  * Asks about all; where that is refused, about ever smaller parts, until what comes before the first unknown id is answered
@@ -16,7 +16,7 @@ export const askTogether = Effect.fnUntraced(function*<A, R>(
   const answers = (part: ReadonlyArray<number>) =>
     ask(part).pipe(
       Effect.flatMap((answer) => Effect.as(keep(answer, part), true)),
-      Effect.catchTag("EsiError", (error) => isUnknownId(error) ? Effect.succeed(false) : Effect.fail(error))
+      Effect.catchTag("EsiError", (error) => isOfWhatIsAsked(error) ? Effect.succeed(false) : Effect.fail(error))
     )
   if (yield* answers(ids)) return undefined
   let answered = 0
@@ -28,6 +28,3 @@ export const askTogether = Effect.fnUntraced(function*<A, R>(
   }
   return ids[answered]
 })
-
-const isUnknownId = ({ reason }: EsiError): boolean =>
-  reason._tag === "EsiNotFound" || (reason._tag === "EsiRefused" && reason.status === 400)

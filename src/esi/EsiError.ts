@@ -88,5 +88,11 @@ export class EsiError extends Schema.TaggedError<EsiError>()("EsiError", { reaso
 export const refusedStatus = (error: unknown): number | undefined =>
   error instanceof EsiError && error.reason._tag === "EsiRefused" ? error.reason.status : undefined
 
+/** There is no such thing, says ESI. */
+export const isNotFound = (error: unknown): boolean => error instanceof EsiError && error.reason._tag === "EsiNotFound"
+
+/** It is about what was asked for, and will not be otherwise tomorrow: there is no such thing, or can be none. */
+export const isOfWhatIsAsked = (error: unknown): boolean => isNotFound(error) || refusedStatus(error) === 400
+
 /** The token is no good, or no longer. */
 export const isUnauthorized = (error: unknown): boolean => refusedStatus(error) === 401

@@ -1,12 +1,10 @@
 /** What ESI says about budgets and freshness in its headers (esi-docs: rate-limiting, best-practices). Pure. */
+import { longestMillis, serverNow } from "../RetryAfter.ts"
 import type { Told } from "../store/RateLimits.ts"
 
 type Headers = Readonly<Record<string, string | undefined>>
 
 const unitMillis: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
-
-/** Nothing in a header is believed to last longer than a day. */
-const longestMillis = 86_400_000
 
 /** A number that is written out, not negative and finite; `undefined` for anything else. */
 const amount = (text: string | undefined): number | undefined => {
@@ -54,12 +52,6 @@ export const readErrorsLeft = (headers: Headers): number | undefined => amount(h
 export const readErrorReset = (headers: Headers): number | undefined => {
   const seconds = amount(headers["x-esi-error-limit-reset"])
   return seconds === undefined ? undefined : Math.min(seconds * 1000, longestMillis)
-}
-
-/** The server's clock, where it tells it: dates in headers are compared to each other, not to our clock. */
-const serverNow = (headers: Headers, nowMillis: number): number => {
-  const date = Date.parse(headers["date"] ?? "")
-  return Number.isNaN(date) ? nowMillis : date
 }
 
 /** Milliseconds during which asking again is forbidden: `max-age` minus `Age`, else `Expires` minus `Date`. */

@@ -1,7 +1,7 @@
 /** One reading of a list of killmails at ESI, page by page: each that is named for the first time walks on like any other. */
 import { Effect, Metric, Option, Random, type Redacted } from "effect"
 import { askWithToken } from "../accounts/AccessTokens.ts"
-import { EsiError, isUnauthorized, refusedStatus } from "../esi/EsiError.ts"
+import { isNotFound, isUnauthorized, refusedStatus } from "../esi/EsiError.ts"
 import { EsiOwnKillmails } from "../esi/EsiOwnKillmails.ts"
 import { hearingOf } from "../intake/Hearing.ts"
 import * as Job from "../jobs/Job.ts"
@@ -110,7 +110,7 @@ const askFor = Effect.fnUntraced(function*(
   const ask = (token: Redacted.Redacted) => esi.page(list, page, { as: { characterId, token }, etag })
   return yield* askWithToken(characterId, ask, isUnauthorized).pipe(
     // The list became shorter while it was read.
-    Effect.catchIf(isPastTheEnd, () => Effect.succeed({ refs: [], etag: undefined, pages: 0, freshMillis: 0 }))
+    Effect.catchIf(isNotFound, () => Effect.succeed({ refs: [], etag: undefined, pages: 0, freshMillis: 0 }))
   )
 })
 
@@ -122,4 +122,3 @@ const giveUp = Effect.fnUntraced(function*(list: ListKey, { character_id }: Read
 })
 
 const isForbidden = (error: unknown): boolean => refusedStatus(error) === 403
-const isPastTheEnd = (error: unknown): boolean => error instanceof EsiError && error.reason._tag === "EsiNotFound"

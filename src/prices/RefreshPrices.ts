@@ -4,7 +4,7 @@
  */
 import { Clock, Effect, Schema } from "effect"
 import type { Range } from "../domain/Days.ts"
-import type { EsiError } from "../esi/EsiError.ts"
+import { type EsiError, isOfWhatIsAsked } from "../esi/EsiError.ts"
 import { EsiMarkets } from "../esi/EsiMarkets.ts"
 import { explainEsi } from "../esi/ExplainEsi.ts"
 import * as Job from "../jobs/Job.ts"
@@ -59,15 +59,11 @@ export const refreshCcpPrices = Effect.gen(function*() {
 export const fetchHistory = Effect.fnUntraced(function*(typeId: number) {
   const store = yield* PriceImports
   const history = yield* (yield* EsiMarkets).history(marketOf(typeId), typeId).pipe(
-    Effect.catchTag("EsiError", (error) => isAboutType(error) ? Effect.succeed([]) : Effect.fail(error))
+    Effect.catchTag("EsiError", (error) => isOfWhatIsAsked(error) ? Effect.succeed([]) : Effect.fail(error))
   )
   const sold = history.filter(({ average }) => average > 0)
   return yield* store.addHistory(typeId, sold.map(({ average, date }) => ({ day: date, average })))
 })
-
-/** Nothing that will be otherwise tomorrow. */
-const isAboutType = ({ reason }: EsiError): boolean =>
-  reason._tag === "EsiNotFound" || (reason._tag === "EsiRefused" && reason.status === 400)
 
 export const typesToAsk = Effect.flatMap(PriceImports, (store) => store.typesToAsk(mostTypes))
 

@@ -5,7 +5,7 @@
 import { Effect, Result, Schema } from "effect"
 import type { SqlError } from "effect/sql"
 import { alone } from "../esi/Alone.ts"
-import type { EsiError } from "../esi/EsiError.ts"
+import { type EsiError, isNotFound } from "../esi/EsiError.ts"
 import { EsiUniverse } from "../esi/EsiUniverse.ts"
 import { explainEsi } from "../esi/ExplainEsi.ts"
 import * as Job from "../jobs/Job.ts"
@@ -143,8 +143,6 @@ const askFor = <A>(ids: ReadonlyArray<number>, lookup: (id: number) => Effect.Ef
       failure: answers.filter(Result.isFailure).map(({ failure }) => failure).find((failure) => !isNotFound(failure))
     })
   )
-
-const isNotFound = (failure: Failure): boolean => failure._tag === "EsiError" && failure.reason._tag === "EsiNotFound"
 
 /** As `askFor`, each once, for those that are not in the table; `known` are the others, with what they belong to. */
 const askForNew = Effect.fnUntraced(function*<A>(

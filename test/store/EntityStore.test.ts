@@ -296,27 +296,23 @@ describe("ESI's answers", () => {
           killOf(ago(8 * day), attacker()),
           killOf(ago(8 * day), attacker({ corporation_id: 98_000_002, alliance_id: 99_000_002, character_id: victim }))
         )
-        const writers = {
-          keepCorporations: [[98_000_001, 98_000_002], store.keepCorporations([98_000_002, 98_000_001].map(named))],
-          keepAlliances: [[99_000_001, 99_000_002], store.keepAlliances([99_000_002, 99_000_001].map(named))],
-          keepNames: [[pilot, victim], store.keepNames([victim, pilot].map(named))],
-          keepAffiliations: [
-            [pilot, victim],
-            store.keepAffiliations(
-              [victim, pilot].map((character_id) => ({ character_id, corporation_id: 98_000_001 }))
-            )
-          ],
-          putOff: [[pilot, victim], store.putOff("character", [victim, pilot])],
-          markDeleted: [[pilot, victim], store.markDeleted("character", [victim, pilot])]
-        } as const
-        for (const [[low, high], write] of Object.values(writers)) {
-          const [table, column] = low === pilot
-            ? ["characters", "character_id"]
-            : low === 98_000_001
-            ? ["corporations", "corporation_id"]
-            : ["alliances", "alliance_id"]
+        const corporations = [98_000_001, 98_000_002] as const
+        const alliances = [99_000_001, 99_000_002] as const
+        const characters = [pilot, victim] as const
+        const affiliated = (character_id: number) => ({ character_id, corporation_id: corporations[0] })
+        const writers = [
+          ["corporation", corporations, store.keepCorporations(corporations.toReversed().map(named))],
+          ["alliance", alliances, store.keepAlliances(alliances.toReversed().map(named))],
+          ["character", characters, store.keepNames(characters.toReversed().map(named))],
+          ["character", characters, store.keepAffiliations(characters.toReversed().map(affiliated))],
+          ["character", characters, store.putOff("character", characters.toReversed())],
+          ["character", characters, store.markDeleted("character", characters.toReversed())]
+        ] as const
+        for (const [kind, [low, high], write] of writers) {
           const name = (id: number) =>
-            sqlOther`update ${sqlOther(table)} set seen_at = seen_at where ${sqlOther(column)} = ${BigInt(id)}`
+            sqlOther`
+              update ${sqlOther(`${kind}s`)} set seen_at = seen_at
+              where ${sqlOther(`${kind}_id`)} = ${BigInt(id)}`
           const lowNamed = yield* Deferred.make<void>()
           const goOn = yield* Deferred.make<void>()
           const killmail = yield* Effect.forkChild(
@@ -332,7 +328,7 @@ describe("ESI's answers", () => {
           yield* oneWaitsForAnother
           yield* Deferred.succeed(goOn, undefined)
           const exits = [yield* Fiber.await(killmail), yield* Fiber.await(answer)]
-          assert.deepStrictEqual(exits.map(({ _tag }) => _tag), ["Success", "Success"], table)
+          assert.deepStrictEqual(exits.map(({ _tag }) => _tag), ["Success", "Success"], kind)
         }
       })
     ))
