@@ -36,11 +36,14 @@ export default Effect.gen(function*() {
       started_at timestamptz not null default clock_timestamp(),
       completed_at timestamptz,
       result json,
-      error text
+      error text,
+      application_name text not null
     )`
+  yield* sql`comment on column job_runs.application_name is 'of the process that ran it, as in job_pools'`
   yield* sql`create index on job_runs (task, started_at)`
   yield* sql`create index on job_runs (started_at)`
   yield* sql`create index on job_runs (character_id, started_at) where character_id is not null`
+  yield* sql`create index on job_runs (application_name) where status = 'running'`
 
   // ingest_killmail leaves no job_runs: the ledger counts for it, all under the live priority.
   yield* sql`

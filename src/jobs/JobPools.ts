@@ -27,7 +27,7 @@ export class JobPools extends Context.Service<JobPools, {
   readonly accuse: (jobId: string) => Effect.Effect<void, SqlError.SqlError>
   /** It ended without a crash, however it ended. */
   readonly acquit: (jobId: string) => Effect.Effect<void, SqlError.SqlError>
-  /** A clean end: nothing is locked any more. */
+  /** Nothing of it is locked any more; what it still calls running was interrupted. */
   readonly end: (applicationName: string) => Effect.Effect<void, SqlError.SqlError>
   /**
    * A process is known to be dead or is to be: ends its backends, waits until they are gone, as a statement under way
@@ -72,8 +72,13 @@ export class JobPools extends Context.Service<JobPools, {
 
       const end: JobPools["Service"]["end"] = (applicationName) =>
         Effect.asVoid(sql`
-          update job_pools set ended_at = clock_timestamp()
-          where application_name = ${applicationName} and ended_at is null`)
+          with ended as (
+            update job_pools set ended_at = clock_timestamp()
+            where application_name = ${applicationName} and ended_at is null
+          )
+          update job_runs set status = 'interrupted', completed_at = clock_timestamp(),
+            error = 'The process ended while it ran.'
+          where application_name = ${applicationName} and status = 'running'`)
 
       const endBackendsOf = (applicationName: string) =>
         Effect.map(

@@ -168,9 +168,9 @@ const make = Effect.fnUntraced(function*<R>(url: Redacted.Redacted, life: Life, 
   const recordStart = (job: QueuedJob) =>
     Effect.map(
       sql<{ readonly id: bigint }>`
-        insert into job_runs (task, key, character_id, status, attempts, priority)
+        insert into job_runs (task, key, character_id, status, attempts, priority, application_name)
         values (${job.task_identifier}, ${job.key}, ${characterOf(job.payload)}::bigint,
-          'running', ${job.attempts}, ${job.priority})
+          'running', ${job.attempts}, ${job.priority}, ${life.applicationName})
         returning id`,
       ([row]) => row!.id
     )

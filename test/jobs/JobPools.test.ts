@@ -87,4 +87,22 @@ describe("a burial", () => {
         []
       )
     }))
+
+  it.live("says of what the process ran that it was interrupted, and of nothing else", () =>
+    Effect.gen(function*() {
+      const { pools, sql } = yield* pool(0)
+      yield* sql`
+        insert into job_runs (task, status, attempts, application_name)
+        values ('some', 'running', 1, 'killmaild jobs of a test'), ('some', 'completed', 1, 'killmaild jobs of a test'),
+          ('some', 'running', 1, 'killmaild jobs of another')`
+      yield* pools.bury("killmaild jobs of a test")
+      assert.deepStrictEqual(
+        yield* sql`select status, completed_at is not null as ended, error from job_runs order by id`,
+        [
+          { status: "interrupted", ended: true, error: "The process ended while it ran." },
+          { status: "completed", ended: false, error: null },
+          { status: "running", ended: false, error: null }
+        ]
+      )
+    }))
 })

@@ -24,8 +24,8 @@ describe.concurrent("maintenance", () => {
       Effect.gen(function*() {
         const sql = yield* SqlClient.SqlClient
         yield* sql`
-          insert into job_runs (task, status, attempts, started_at)
-          select 'toy', 'completed', days, now() - days * interval '1 day' from generate_series(6, 9) days`
+          insert into job_runs (task, status, attempts, started_at, application_name)
+          select 'toy', 'completed', days, now() - days * interval '1 day', 'a test' from generate_series(6, 9) days`
         assert.strictEqual((yield* (yield* Maintenance).cleanUp).job_runs, 3)
         assert.deepStrictEqual(yield* sql`select attempts from job_runs`, [{ attempts: 6 }])
       })
