@@ -574,6 +574,13 @@ const checkTogether = Effect.fnUntraced(function*(values: Values) {
       `got ${values.scheduleSpeed}, wants at most 1 for ${remote.host}: it shortens pauses that upstreams may insist on.`
     )
   }
+  const base = Option.getOrUndefined(values.publicUrl)
+  if (base !== undefined && base.href !== `${base.origin}/`) {
+    return yield* refuse(
+      "KILLMAILD_PUBLIC_URL",
+      `got ${base.href}, wants an address without a path such as ${base.origin}: all that is served begins at the root.`
+    )
+  }
   const onTheWay = { KILLMAILD_SSO_CALLBACK_URL: values.ssoCallbackUrl, KILLMAILD_PUBLIC_URL: values.publicUrl }
   for (const [name, url] of Object.entries(onTheWay)) {
     if (values.ssoClientId === "" || Option.isNone(url) || url.value.protocol === "https:" || isLoopback(url.value)) {

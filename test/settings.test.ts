@@ -144,6 +144,16 @@ describe("settings", () => {
       yield* refusal({ KILLMAILD_ENCRYPTION_KEYS: `same:${key},same:${key}` })
     }))
 
+  it.effect("refuse a public address with a path: nothing would be found below it", () =>
+    Effect.gen(function*() {
+      const { message } = yield* refusal({ KILLMAILD_PUBLIC_URL: "https://example.org/kills" })
+      assert.match(
+        message,
+        /^KILLMAILD_PUBLIC_URL: got https:\/\/example\.org\/kills, wants an address without a path /
+      )
+      yield* read({ KILLMAILD_PUBLIC_URL: "https://example.org" })
+    }))
+
   it.effect("let nobody sign in where secrets would go through the air", () =>
     Effect.gen(function*() {
       const signIn = { KILLMAILD_SSO_CLIENT_ID: "any" }
