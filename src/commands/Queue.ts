@@ -47,7 +47,12 @@ const onDeadLetters = (
           `queue ${verb}: works on dead letters only, wants --failed to confirm that they are meant.`
         )
       }
-      const count = yield* Effect.flatMap(JobQueue, (queue) => act(queue)(input.task)).pipe(Effect.provide(stores))
+      const count = yield* Effect.gen(function*() {
+        const queue = yield* JobQueue
+        const tasks = yield* queue.tasks
+        if (tasks.includes(input.task)) return yield* act(queue)(input.task)
+        return yield* refuse(`queue ${verb}: no task is called ${input.task}, wants one of ${tasks.join(", ")}.`)
+      }).pipe(Effect.provide(stores))
       const letters = count === 1 ? "1 dead letter" : `${count} dead letters`
       yield* print(input.json, { task: input.task, count }, `${letters} of ${input.task} ${done}.`)
     }))

@@ -40,6 +40,8 @@ export class JobQueue extends Context.Service<JobQueue, {
   ) => Effect.Effect<ReadonlyArray<{ readonly key: string; readonly error: string }>, SqlError.SqlError>
   /** Sees to it that a job that keeps itself going is there, once, over all replicas. */
   readonly ensure: <Payload>(job: Job<Payload>, payload: Payload) => Effect.Effect<void, SqlError.SqlError>
+  /** Names of all that may run here, or failed here. */
+  readonly tasks: Effect.Effect<ReadonlyArray<string>, SqlError.SqlError>
   readonly stats: (task?: string) => Effect.Effect<ReadonlyArray<JobStats>, SqlError.SqlError>
   /** Forgets the dead letters of a task; returns how many. */
   readonly clearFailed: (task: string) => Effect.Effect<number, SqlError.SqlError>
@@ -100,6 +102,12 @@ export class JobQueue extends Context.Service<JobQueue, {
             priority => ${tiers[job.tier]}, job_key_mode => 'unsafe_dedupe')`
       })
 
+      const tasks = Effect.map(
+        sql<{ name: string }>`
+          select identifier as name from graphile_worker._private_tasks union select task from dead_letters order by name`,
+        (rows) => rows.map(({ name }) => name)
+      )
+
       const stats: JobQueue["Service"]["stats"] = (task) =>
         sql<JobStats>`
           select task, priority, waiting::float8, scheduled::float8, active::float8, failed::float8, completed::float8,
@@ -125,7 +133,7 @@ export class JobQueue extends Context.Service<JobQueue, {
           ([row]) => row!.count
         )
 
-      return JobQueue.of({ add, addAll, present, failures, ensure, stats, clearFailed, retryFailed })
+      return JobQueue.of({ add, addAll, present, failures, ensure, tasks, stats, clearFailed, retryFailed })
     })
   )
 }

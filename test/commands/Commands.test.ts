@@ -63,6 +63,11 @@ describe("the commands", () => {
       assert.deepInclude(JSON.parse(stats.out)[0], expected)
       const retried = yield* run(["queue", "retry", "ingest_killmail", "--failed"], env)
       assert.strictEqual(retried.out, "2 dead letters of ingest_killmail put back into the queue.\n")
+      const unknown = yield* run(["queue", "retry", "ingest_killmails", "--failed"], env)
+      assert.match(
+        unknown.err,
+        /^killmaild: queue retry: no task is called ingest_killmails, wants one of .*ingest_killmail/
+      )
       const cleared = yield* run(["queue", "clear", "ingest_killmail", "--failed", "--json"], env)
       assert.strictEqual(cleared.out, "{\"task\":\"ingest_killmail\",\"count\":0}\n")
       const table = yield* run(["queue", "stats"], env)
