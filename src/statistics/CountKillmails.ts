@@ -15,9 +15,9 @@ const page = 1000
 const pause = 5000
 /**
  * A page takes half a second, in which Postgres cannot clear away the dead rows of the queue. In a flood of killmails the
- * walk goes first, and the statistics rest for four fifths of the time; months of the past end soon enough with less rest.
+ * walk goes first, and the statistics rest for nine tenths of the time; months of the past end soon enough with less rest.
  */
-const restAfter = (took: Duration.Duration) => Duration.min(Duration.times(took, 4), Duration.seconds(5))
+const restAfter = (took: Duration.Duration) => Duration.min(Duration.times(took, 10), Duration.seconds(5))
 /** A month of the past takes half a minute; a connection that went silent must hold up neither this nor a stop. */
 const deadline = "10 minutes"
 /** An import or a revaluation changes a day many times within minutes. */
