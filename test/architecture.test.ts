@@ -21,33 +21,47 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   postgres: [],
   jobs: ["Settings", "CrashPoint", "telemetry"],
   store: ["domain", "CrashPoint", "telemetry", "migrations"],
+  // What the one's trouble means for the other.
+  ExplainSql: ["jobs", "store"],
   esi: ["domain", "Settings", "CrashPoint", "BoundedText", "RetryAfter", "telemetry", "jobs", "store"],
   upstreams: ["domain", "Settings", "BoundedText", "RetryAfter", "store"],
   // What the game is made of: CCP's static data.
-  "static-data": ["domain", "Settings", "BoundedText", "RetryAfter", "telemetry", "jobs", "store", "esi"],
+  "static-data": ["domain", "Settings", "BoundedText", "RetryAfter", "telemetry", "ExplainSql", "jobs", "store", "esi"],
   // What things cost.
-  prices: ["domain", "Settings", "BoundedText", "telemetry", "jobs", "store", "esi", "upstreams"],
+  prices: ["domain", "Settings", "BoundedText", "telemetry", "ExplainSql", "jobs", "store", "esi", "upstreams"],
   // Who is who: characters, corporations and alliances.
-  entities: ["jobs", "store", "esi"],
+  entities: ["ExplainSql", "jobs", "store", "esi"],
   // Who maps the wormholes.
-  "map-activity": ["domain", "Settings", "BoundedText", "RetryAfter", "jobs", "store"],
+  "map-activity": ["domain", "Settings", "BoundedText", "RetryAfter", "ExplainSql", "jobs", "store"],
   // What everybody killed and lost.
   statistics: ["Settings", "telemetry", "store"],
   // Pilots who sign in, and what EVE's SSO lets us ask for them.
-  accounts: ["Settings", "RetryAfter", "SecretFile", "jobs", "store"],
+  accounts: ["Settings", "RetryAfter", "SecretFile", "ExplainSql", "jobs", "store"],
   // What ESI tells of these pilots' characters.
   "character-data": ["Settings", "jobs", "store", "esi", "accounts"],
   // What brings to their devices what they are told.
-  notifications: ["Settings", "BoundedText", "RetryAfter", "jobs", "store"],
+  notifications: ["Settings", "BoundedText", "RetryAfter", "ExplainSql", "jobs", "store"],
   // The walk, from hearsay to whoever listens.
-  intake: ["domain", "Settings", "CrashPoint", "telemetry", "jobs", "store", "esi", "static-data", "prices"],
+  intake: [
+    "domain",
+    "Settings",
+    "CrashPoint",
+    "telemetry",
+    "ExplainSql",
+    "jobs",
+    "store",
+    "esi",
+    "static-data",
+    "prices"
+  ],
   // What ESI lists for pilots joins it at its beginning.
-  "own-killmails": ["domain", "Settings", "CrashPoint", "jobs", "store", "esi", "accounts", "intake"],
+  "own-killmails": ["domain", "Settings", "CrashPoint", "ExplainSql", "jobs", "store", "esi", "accounts", "intake"],
   // History joins it in the middle.
   history: [
     "domain",
     "CrashPoint",
     "archives",
+    "ExplainSql",
     "jobs",
     "store",
     "upstreams",
@@ -58,7 +72,18 @@ const rooms: Readonly<Record<string, ReadonlyArray<string>>> = {
   feeds: ["domain", "Settings", "CrashPoint", "BoundedText", "RetryAfter", "telemetry", "store", "upstreams", "intake"],
   broadcast: ["domain", "CrashPoint", "telemetry", "store", "static-data"],
   // Those who are told of killmails where they are, not here.
-  webhooks: ["domain", "Settings", "RetryAfter", "CrashPoint", "telemetry", "jobs", "store", "accounts", "static-data"],
+  webhooks: [
+    "domain",
+    "Settings",
+    "RetryAfter",
+    "CrashPoint",
+    "telemetry",
+    "ExplainSql",
+    "jobs",
+    "store",
+    "accounts",
+    "static-data"
+  ],
   api: [
     "domain",
     "Settings",

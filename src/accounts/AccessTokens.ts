@@ -5,8 +5,9 @@
 import { Context, Effect, Layer, Metric, Option, Redacted, Schedule, Schema } from "effect"
 import type { SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
+import { explainSql } from "../ExplainSql.ts"
 import * as Job from "../jobs/Job.ts"
-import { causeText, isPassing } from "../store/Database.ts"
+import { isPassing } from "../store/Database.ts"
 import { type KeptTokens, type SealedTokens, UserTokens } from "../store/UserTokens.ts"
 import { EncryptionKeys, type EncryptionKeysUnavailable } from "./EncryptionKeys.ts"
 import { deadlineMillis, type Granted, type SignInOff, Sso, type SsoRefused, type SsoUnavailable } from "./Sso.ts"
@@ -216,7 +217,7 @@ export const explainToken = (error: TokenError): Job.JobError => {
     case "SsoUnavailable":
       return new Job.JobPostponed({ delayMillis: error.waitMillis * (1 + Math.random()), message })
     case "SqlError":
-      return Job.databaseFailed(isPassing(error), causeText(error))
+      return explainSql(error)
     case "TokenUnreadable":
     case "EncryptionKeysUnavailable":
       return new Job.JobFailed({ reason: "token_unreadable", message })

@@ -4,8 +4,8 @@ import type { SqlError } from "effect/sql"
 import { alone } from "../esi/Alone.ts"
 import type { EsiError } from "../esi/EsiError.ts"
 import { explainEsi } from "../esi/ExplainEsi.ts"
+import { explainSql } from "../ExplainSql.ts"
 import * as Job from "../jobs/Job.ts"
-import { causeText, isPassing } from "../store/Database.ts"
 
 /** One job is for all who are wanted, as they are in the tables; after so long another one goes on. */
 export const longestMillis = 60_000
@@ -29,7 +29,7 @@ const explain = (error: Failure | Job.JobPostponed): Job.JobError => {
     case "JobPostponed":
       return error
     case "SqlError":
-      return Job.databaseFailed(isPassing(error), causeText(error))
+      return explainSql(error)
     case "EsiError": {
       const explained = explainEsi(error)
       return explained._tag === "JobPostponed" || error.reason._tag === "EsiRefused"

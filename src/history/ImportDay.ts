@@ -10,9 +10,9 @@ import { basename } from "node:path"
 import { pipeline } from "node:stream/promises"
 import { crashPoint } from "../CrashPoint.ts"
 import type { Day } from "../domain/Market.ts"
+import { explainSql } from "../ExplainSql.ts"
 import * as Job from "../jobs/Job.ts"
 import { handle } from "../jobs/JobRunner.ts"
-import { causeText, isPassing } from "../store/Database.ts"
 import { type ArchiveKey, type Ending, Imports } from "../store/Imports.ts"
 import { EveKill } from "../upstreams/EveKill.ts"
 import { EveRefClient } from "../upstreams/EveRefClient.ts"
@@ -162,6 +162,6 @@ const explain = (error: Failure): Job.JobError => {
         ? new Job.JobPostponed({ delayMillis: 2000, message: error.message })
         : new Job.JobFailed({ reason: "import_failed", message: error.message })
     case "SqlError":
-      return Job.databaseFailed(isPassing(error), causeText(error))
+      return explainSql(error)
   }
 }

@@ -4,13 +4,12 @@
  * history. A gap closes when nothing of its day is missing any more, which the next run sees.
  */
 import { Array as Arr, Effect, Option, Schema, Stream } from "effect"
-import type { SqlError } from "effect/sql"
 import { Id, KillmailHash, type KillmailRef } from "../domain/Killmail.ts"
 import type { Day } from "../domain/Market.ts"
+import { explainSql } from "../ExplainSql.ts"
 import { type Heard, hearingOf, keyOf } from "../intake/Hearing.ts"
 import * as Job from "../jobs/Job.ts"
 import { handle } from "../jobs/JobRunner.ts"
-import { causeText, isPassing } from "../store/Database.ts"
 import { FeedStore } from "../store/FeedStore.ts"
 import { Gaps, type OpenDay } from "../store/Gaps.ts"
 import { Imports } from "../store/Imports.ts"
@@ -57,9 +56,7 @@ export const repair = Effect.gen(function*() {
   } satisfies Repaired as Repaired
 })
 
-export const repairGaps = handle(RepairGaps, () => Effect.interruptible(Effect.mapError(repair, failed)))
-
-const failed = (error: SqlError.SqlError) => Job.databaseFailed(isPassing(error), causeText(error))
+export const repairGaps = handle(RepairGaps, () => Effect.interruptible(Effect.mapError(repair, explainSql)))
 
 /** How many killmails of the day are missing; undefined while nobody has a list of it. */
 const repairDay = Effect.fnUntraced(function*({ day, since }: OpenDay) {

@@ -10,9 +10,10 @@ import type { Appraisal } from "../domain/Judgement.ts"
 import { hashOf, isPlausibleTime, Killmail } from "../domain/Killmail.ts"
 import { Esi } from "../esi/Esi.ts"
 import { explainEsi } from "../esi/ExplainEsi.ts"
+import { explainSql } from "../ExplainSql.ts"
 import * as Job from "../jobs/Job.ts"
 import { handle } from "../jobs/JobRunner.ts"
-import { causeText, isBadRow, isPassing } from "../store/Database.ts"
+import { causeText, isBadRow } from "../store/Database.ts"
 import { KillmailStore } from "../store/KillmailStore.ts"
 import {
   countAgreement,
@@ -60,7 +61,7 @@ export const ingestKillmail = handle(IngestKillmail, (heard: Heard, priority) =>
     yield* Effect.logDebug(`killmail ${heard.killmail_id} ${receipt.outcome}`)
     return yield* count(receipt.outcome, heard)
   }).pipe(
-    Effect.catchTags({ SqlError: explainSql, RecorderClosed: () => stopping }),
+    Effect.catchTags({ SqlError: explain, RecorderClosed: () => stopping }),
     Effect.tapError((error) => count(error._tag === "JobPostponed" ? "postponed" : "failed", heard)),
     Effect.withSpan("ingest killmail", {
       attributes: { "killmail.id": heard.killmail_id, "killmail.source": heard.source }
@@ -107,10 +108,10 @@ const plausible = Effect.fnUntraced(function*(killmail: Killmail) {
 
 const stopping = new Job.JobPostponed({ delayMillis: 1000, message: "The daemon is stopping." })
 
-const explainSql = (error: SqlError.SqlError) =>
+const explain = (error: SqlError.SqlError) =>
   isBadRow(error)
     ? new Job.JobRefused({ reason: "bad_row", message: `Postgres refuses the killmail: ${causeText(error)}` })
-    : Job.databaseFailed(isPassing(error), causeText(error))
+    : explainSql(error)
 
 const noteStored = Effect.fnUntraced(function*({ killmail_time }: Killmail, { heard_at }: Heard) {
   const now = Date.now()

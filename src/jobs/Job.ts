@@ -49,10 +49,4 @@ export class JobFailed extends Schema.TaggedError<JobFailed>()("JobFailed", {
   message: Schema.String
 }) {}
 
-/** What trouble with Postgres means for a job: what passes costs no attempt. */
-export const databaseFailed = (isPassing: boolean, cause: string): JobPostponed | JobFailed =>
-  isPassing
-    ? new JobPostponed({ delayMillis: 2000, message: `Postgres was not there, or busy: ${cause}.` })
-    : new JobFailed({ reason: "database", message: `Postgres: ${cause}.` })
-
 export type JobError = JobPostponed | JobRefused | JobFailed

@@ -1,9 +1,9 @@
 /** Once an hour: what the operator's pilots did on their wormhole map. Nothing, where no map is set. */
 import { Effect, Option, Schema } from "effect"
+import { explainSql } from "../ExplainSql.ts"
 import * as Job from "../jobs/Job.ts"
 import { handle } from "../jobs/JobRunner.ts"
 import type { Settings } from "../Settings.ts"
-import { causeText, isPassing } from "../store/Database.ts"
 import { MapActivityStore } from "../store/MapActivityStore.ts"
 import { characterActivity, mapOf, userCharacters, type WandererMap } from "./Wanderer.ts"
 
@@ -29,7 +29,7 @@ export const syncMapActivity = (settings: Settings["Service"]) => {
           SettingInvalid: ({ message }) => new Job.JobFailed({ reason: "wanderer_refused", message }),
           WandererUnavailable: ({ message, retryAfter }) =>
             new Job.JobPostponed({ delayMillis: retryAfter ?? later / settings.scheduleSpeed, message }),
-          SqlError: (error) => Job.databaseFailed(isPassing(error), causeText(error))
+          SqlError: explainSql
         })
       )
   )

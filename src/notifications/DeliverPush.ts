@@ -1,8 +1,8 @@
 /** `deliver_push` tells one device of one notification. Added with the notification, by store/Notifications.ts. */
 import { Effect, Option, Redacted, Schema } from "effect"
+import { explainSql } from "../ExplainSql.ts"
 import * as Job from "../jobs/Job.ts"
 import { handle } from "../jobs/JobRunner.ts"
-import { causeText, isPassing } from "../store/Database.ts"
 import { Names } from "../store/Names.ts"
 import { Notifications } from "../store/Notifications.ts"
 import { Sessions } from "../store/Sessions.ts"
@@ -45,7 +45,7 @@ export const deliverPush = handle(DeliverPush, ({ notification_id, session_id })
       PushUnavailable: ({ message, waitMillis }) =>
         new Job.JobPostponed({ delayMillis: waitMillis * (1 + Math.random()), message }),
       PushRefused: ({ message }) => new Job.JobFailed({ reason: "push_refused", message }),
-      SqlError: (error) => Job.databaseFailed(isPassing(error), causeText(error))
+      SqlError: explainSql
     }),
     Effect.interruptible
   ))

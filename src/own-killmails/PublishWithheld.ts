@@ -3,9 +3,9 @@
  * (`schedule_publications` of migration 0017).
  */
 import { Effect, Schema } from "effect"
+import { explainSql } from "../ExplainSql.ts"
 import * as Job from "../jobs/Job.ts"
 import { handle } from "../jobs/JobRunner.ts"
-import { causeText, isPassing } from "../store/Database.ts"
 import { WithheldKillmails } from "../store/WithheldKillmails.ts"
 
 const PublishWithheld = Job.make({
@@ -18,5 +18,5 @@ const PublishWithheld = Job.make({
 export const publishWithheld = handle(PublishWithheld, () =>
   WithheldKillmails.use(({ publishDue }) => publishDue).pipe(
     Effect.map((published) => ({ published })),
-    Effect.mapError((error) => Job.databaseFailed(isPassing(error), causeText(error)))
+    Effect.mapError(explainSql)
   ))

@@ -7,10 +7,10 @@ import type { Range } from "../domain/Days.ts"
 import { type EsiError, isOfWhatIsAsked } from "../esi/EsiError.ts"
 import { EsiMarkets } from "../esi/EsiMarkets.ts"
 import { explainEsi } from "../esi/ExplainEsi.ts"
+import { explainSql } from "../ExplainSql.ts"
 import * as Job from "../jobs/Job.ts"
 import { JobQueue } from "../jobs/JobQueue.ts"
 import { handle } from "../jobs/JobRunner.ts"
-import { causeText, isPassing } from "../store/Database.ts"
 import { PriceImports } from "../store/PriceImports.ts"
 import { type UpstreamError, UpstreamUnavailable } from "../upstreams/PoliteClient.ts"
 import { importFromEveRef, type Options } from "./ImportPrices.ts"
@@ -105,6 +105,6 @@ const explain = (error: UpstreamError | EsiError): Job.JobError => {
     case "EsiError":
       return explainEsi(error)
     case "SqlError":
-      return Job.databaseFailed(isPassing(error), causeText(error))
+      return explainSql(error)
   }
 }

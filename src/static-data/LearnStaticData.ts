@@ -8,9 +8,9 @@ import { alone } from "../esi/Alone.ts"
 import { type EsiError, isNotFound } from "../esi/EsiError.ts"
 import { EsiUniverse } from "../esi/EsiUniverse.ts"
 import { explainEsi } from "../esi/ExplainEsi.ts"
+import { explainSql } from "../ExplainSql.ts"
 import * as Job from "../jobs/Job.ts"
 import { handle } from "../jobs/JobRunner.ts"
-import { causeText, isPassing } from "../store/Database.ts"
 import { StaticDataStore } from "../store/StaticDataStore.ts"
 import { attributesRead } from "./Members.ts"
 
@@ -38,7 +38,7 @@ export const learnStaticData = handle(LearnStaticData, () =>
   alone(name, learnAll).pipe(
     Effect.catchTags({
       EsiError: explainEsi,
-      SqlError: (error) => Job.databaseFailed(isPassing(error), causeText(error))
+      SqlError: explainSql
     })
   ))
 

@@ -5,9 +5,9 @@
  */
 import { Effect, Metric, Option, Schema } from "effect"
 import type { KillmailRow } from "../domain/Document.ts"
+import { explainSql } from "../ExplainSql.ts"
 import * as Job from "../jobs/Job.ts"
 import { handle } from "../jobs/JobRunner.ts"
-import { causeText, isPassing } from "../store/Database.ts"
 import { KillmailReader } from "../store/KillmailReader.ts"
 import { Names } from "../store/Names.ts"
 import { type DeliveryKey, type DueDelivery, type Outcome, WebhookDeliveries } from "../store/WebhookDeliveries.ts"
@@ -61,7 +61,7 @@ export const deliverWebhook = handle(DeliverWebhook, (key) =>
   }).pipe(
     Effect.catchTag("SqlError", (error) =>
       Effect.fail(
-        Job.databaseFailed(isPassing(error), causeText(error))
+        explainSql(error)
       ))
   ))
 

@@ -237,11 +237,8 @@ export const bugs: ReadonlyArray<Bug> = [
   {
     name: "trouble of Postgres counted as an attempt",
     breaks: "every killmail under way when Postgres restarts for the third time is a dead letter",
-    file: "src/intake/IngestKillmail.ts",
-    changes: [[
-      ": Job.databaseFailed(isPassing(error),",
-      ": Job.databaseFailed(isPassing(error) && error.reason._tag === \"ConnectionError\","
-    ]],
+    file: "src/ExplainSql.ts",
+    changes: [["isPassing(error)\n", "isPassing(error) && error.reason._tag === \"ConnectionError\"\n"]],
     caughtBy: ["test/intake/IngestKillmail.test.ts", "comes back later, at no attempt"]
   },
   {
