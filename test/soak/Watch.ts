@@ -75,7 +75,7 @@ export const watch = (feed: string, processes: Processes, sandbox: Sandbox) => {
       countBodies(Date.now())
       return [...bodies.values()].reduce((sum, count) => sum + count - 1, 0)
     },
-    /** MB per 1,000 killmails in the second half, by regression within each life; nothing without enough samples. */
+    /** MB per 1,000 killmails in the second half, by regression within each life; nothing where the lives saw too few. */
     slope: (process: Sample["process"]) => {
       const half = (samples.at(-1)?.stored ?? 0) / 2
       return slopeOf(samples.filter((sample) => sample.process === process && sample.stored >= half))
@@ -83,15 +83,19 @@ export const watch = (feed: string, processes: Processes, sandbox: Sandbox) => {
   }
 }
 
+/** Over fewer killmails, memory goes up and down for other reasons. */
+const fewest = 1000
+
 const slopeOf = (samples: ReadonlyArray<Sample>): number | undefined => {
-  let [xx, xy] = [0, 0]
+  let [xx, xy, seen] = [0, 0, 0]
   for (const life of Map.groupBy(samples, ({ pid }) => pid).values()) {
     const mean = (pick: (sample: Sample) => number) => life.reduce((sum, sample) => sum + pick(sample), 0) / life.length
+    seen += life.at(-1)!.stored - life[0]!.stored
     const [meanStored, meanMegabytes] = [mean(({ stored }) => stored), mean(({ megabytes }) => megabytes)]
     for (const { megabytes, stored } of life) {
       xx += (stored - meanStored) ** 2
       xy += (stored - meanStored) * (megabytes - meanMegabytes)
     }
   }
-  return samples.length < 20 || xx === 0 ? undefined : 1000 * xy / xx
+  return seen < fewest ? undefined : 1000 * xy / xx
 }
