@@ -383,6 +383,16 @@ export const bugs: ReadonlyArray<Bug> = [
     caughtBy: ["test/jobs/Lives.test.ts", "goes back with its attempt"]
   },
   {
+    name: "dead runs left running",
+    breaks: "what a dead process ran seems to run for a week",
+    file: "src/jobs/JobPools.ts",
+    changes: [[
+      "application_name = ${applicationName} and status = 'running'",
+      "false and application_name = ${applicationName}"
+    ]],
+    caughtBy: ["test/jobs/JobPools.test.ts", "says of what the process ran that it was interrupted"]
+  },
+  {
     name: "jobs unlocked too soon",
     breaks: "a fetch under way locks jobs for a pool that is dead, for four hours",
     file: "src/jobs/JobPools.ts",
