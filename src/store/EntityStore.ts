@@ -117,7 +117,7 @@ export class EntityStore extends Context.Service<EntityStore, {
           set name = answer.name, refreshed_at = now(), wanted_from = null
           from ${locked("character", idsOf(rows))}
           join unnest(
-            ${pgArray(idsOf(rows))}::bigint[],
+            ${pgColumn(rows, ({ id }) => id)}::bigint[],
             ${pgColumn(rows, ({ name }) => pgText(name))}::text[]
           ) as answer(id, name) using (id)
           where character_id = id`)

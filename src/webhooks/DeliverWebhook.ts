@@ -58,12 +58,7 @@ export const deliverWebhook = handle(DeliverWebhook, (key) =>
     const { answer, verdict } = yield* WebhookSender.use(({ send }) => send(target, row, messageIdOf(delivery)))
       .pipe(Effect.catch((error) => untold(key, delivery, error)))
     return yield* conclude(key, delivery, verdict, answer.status)
-  }).pipe(
-    Effect.catchTag("SqlError", (error) =>
-      Effect.fail(
-        explainSql(error)
-      ))
-  ))
+  }).pipe(Effect.catchTags({ SqlError: explainSql })))
 
 /** The webhook is gone or disabled, or the killmail not public. */
 const skipped = (key: DeliveryKey) => Effect.as(WebhookDeliveries.use(({ skip }) => skip(key)), { outcome: "skipped" })
